@@ -1,0 +1,162 @@
+"""The three error families, their codes, and one renderer per surface.
+
+A caller can do one of three things about an error, so there are three families:
+
+* `Refused`: what was sent is at fault. Mend it and send it again.
+* `Unavailable`: the hub cannot take it now. Wait, then send the same again.
+* `Broken`: the hub's own record, disk or set-up is at fault. Its operator must act.
+
+Each error carries a code from `CODES`, a sentence, the next step, and where in the
+input it arose. This module imports nothing of ours, so every room may raise from it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Family = Literal["refused", "unavailable", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One row of the error catalogue: HTTP status and the default next step."""
+
+    status: int
+    family: Family
+    next_step: str
+
+
+CODES: dict[str, Code] = {
+    # what was sent
+    "not-json": Code(400, "refused", "Send valid JSON in UTF-8."),
+    "not-an-envelope": Code(
+        422,
+        "refused",
+        'Send one STIX object, a bundle, or an envelope {"objects": [...]}.',
+    ),
+    "empty": Code(400, "refused", "Send at least one object."),
+    "too-large": Code(413, "refused", "Split the input into smaller pieces and send each."),
+    "too-deep": Code(400, "refused", "Flatten the object: nesting is limited."),
+    "duplicate-key": Code(400, "refused", "Give each key once in each JSON object."),
+    "bad-number": Code(400, "refused", "Use a number that JSON readers agree on."),
+    "bad-text": Code(400, "refused", "Remove lone surrogates and invalid UTF-8."),
+    "bad-value": Code(400, "refused", "Correct the value at the place named."),
+    "missing-property": Code(400, "refused", "Add the property that is named."),
+    "nested-bundle": Code(400, "refused", "Send the inner bundle's objects by themselves."),
+    "conflict": Code(
+        409,
+        "refused",
+        "Give the changed object a later `modified`; a published version never changes.",
+    ),
+    "bad-parameter": Code(400, "refused", "Correct the parameter that is named."),
+    "bad-cursor": Code(400, "refused", "Start again without a cursor."),
+    "bad-signature": Code(400, "refused", "Sign the exact bytes again with the registered key."),
+    "reset": Code(
+        410, "refused", "Start again without a cursor: the hub's history was restored."
+    ),
+    "not-found": Code(404, "refused", "Check the name, or your right to see it."),
+    "method-not-allowed": Code(405, "refused", "Use a method that the reference lists here."),
+    "not-signed-in": Code(401, "refused", "Send `Authorization: Bearer byn_...`."),
+    "not-permitted": Code(403, "refused", "Ask the operator for a key with the scope named."),
+    "wrong-media-type": Code(415, "refused", "Send `Content-Type: application/json`."),
+    "erased": Code(410, "refused", "Nothing: the body was erased; its proof remains."),
+    "pending": Code(
+        403, "refused", "A person must accept the new agent key: `bayanihan key trust`."
+    ),
+    "bad-setting": Code(500, "refused", "Correct the setting in hub.toml."),
+    "wrong-use": Code(400, "refused", "See `--help`."),
+    "cannot-read": Code(400, "refused", "Check that the file exists and can be read."),
+    "check-failed": Code(409, "refused", "Mend the check command or the feed; the old file stays."),
+    "reload-failed": Code(409, "refused", "Mend the reload command; the old file was put back."),
+    "probe-failed": Code(409, "refused", "See that the engine answers from the file it loaded."),
+    # not now
+    "overloaded": Code(503, "unavailable", "Wait for the seconds named, then send it again."),
+    "starting": Code(503, "unavailable", "Wait until /health/ready answers 200."),
+    "stopping": Code(503, "unavailable", "Send it again when the hub is back."),
+    "hub-unreachable": Code(
+        503, "unavailable", "Start the hub with `bayanihan up`, or name it with --hub."
+    ),
+    "disk-full": Code(507, "unavailable", "Free space on the hub's disk; nothing was stored."),
+    # ours
+    "data-locked": Code(500, "broken", "Stop the other hub that uses this data directory."),
+    "data-newer": Code(500, "broken", "Use the version that wrote this data directory."),
+    "record-damaged": Code(500, "broken", "Run `bayanihan verify`; restore the last backup."),
+    "clock-jumped": Code(500, "broken", "Set the machine's clock, then start the hub again."),
+    "internal": Code(500, "broken", "Report the error id to the operator."),
+}
+
+
+class BayanihanError(Exception):
+    """Base of the three families. Raise a family, catch this.
+
+    Args:
+        code: a key of `CODES`.
+        message: one sentence for a person, without the next step.
+        where: JSON path, parameter, file or setting at fault; "" when there is none.
+        next_step: replaces the catalogue's next step when something better is known.
+        retry_after_s: for `Unavailable`: seconds after which it is worth trying again.
+    """
+
+    family: Family = "broken"
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        where: str = "",
+        next_step: str = "",
+        retry_after_s: int | None = None,
+    ) -> None:
+        entry = CODES[code]
+        assert entry.family == self.family, f"{code} belongs to {entry.family}"
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.where = where
+        self.next_step = next_step or entry.next_step
+        self.status = entry.status
+        self.retry_after_s = retry_after_s
+
+
+class Refused(BayanihanError):
+    """What was sent is at fault: mend it and send it again."""
+
+    family: Family = "refused"
+
+
+class Unavailable(BayanihanError):
+    """The hub cannot take it now: wait and send the same again."""
+
+    family: Family = "unavailable"
+
+
+class Broken(BayanihanError):
+    """The hub's own record, disk or set-up is at fault: its operator must act."""
+
+    family: Family = "broken"
+
+
+def as_dict(error: BayanihanError) -> dict[str, Any]:
+    """The JSON shape that every endpoint and `--json` command answers with."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "next_step": error.next_step,
+            "where": error.where,
+        }
+    }
+
+
+def as_json(error: BayanihanError) -> bytes:
+    """`as_dict` as UTF-8 bytes."""
+    return json.dumps(as_dict(error), ensure_ascii=False).encode()
+
+
+def as_text(error: BayanihanError) -> str:
+    """One sentence plus the next step, for the command line."""
+    place = f" ({error.where})" if error.where else ""
+    return f"{error.message}{place} [{error.code}]\n  Next: {error.next_step}"
