@@ -1,0 +1,1 @@
+"""Command groups that `cli` mounts: arguments, files and printing around one room each."""
