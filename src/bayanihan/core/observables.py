@@ -198,13 +198,14 @@ def email(text: str) -> Observable:
     Raises:
         Refused: `bad-value`.
     """
+    if len(text) > _TEXT_MAX:
+        raise Refused("bad-value", f"A mail address of {len(text)} characters is too long.")
     local, at, name = text.rpartition("@")
     if not local.isascii():
         local = unicodedata.normalize("NFC", local)
     plain = "".join("x" if _is_word(char) else char for char in local)
     if (
         not at
-        or len(local) > _LOCAL_MAX_BYTES
         or len(local.encode(errors="replace")) > _LOCAL_MAX_BYTES
         or _LOCAL.fullmatch(plain) is None
     ):
@@ -306,9 +307,9 @@ def _authority_of_tail(tail: str) -> str:
 def _host_and_port(place: str, text: str) -> tuple[str, int | None]:
     """The canonical host and the port, if one was given."""
     if place.startswith("["):
-        inside, _, after = place[1:].partition("]")
+        inside, closed, after = place[1:].partition("]")
         found = address(inside)
-        if found.type not in {"ipv4", "ipv6"} or (after and not after.startswith(":")):
+        if not closed or ":" not in inside or (after and after[0] != ":"):
             raise Refused("bad-value", f"{_quoted(text)} has no usable host.")
         host, port = f"[{found.value}]" if found.type == "ipv6" else found.value, after[1:]
     else:

@@ -292,8 +292,10 @@ _BLOCKABLE: dict[tuple[str, ...], _Maker] = {
 # are a subset of the grammar; whatever falls outside them is parsed in full.
 _STRING = r"'[^'\\]*+(?:\\['\\][^'\\]*+)*+'"
 _DIGEST = "[0-9a-fA-F]"
+_NOT_HERE = r"(?:hashes|true|false)\b"
 _PLAIN = (
-    r"[a-z][a-z0-9-]*+:(?!hashes)[a-z][a-z0-9_]*+(?:\.(?!hashes)[a-z][a-z0-9_]*+)*+"
+    rf"(?!{_NOT_HERE})[a-z][a-z0-9-]*+:(?!{_NOT_HERE})[a-z][a-z0-9_]*+"
+    rf"(?:\.(?!{_NOT_HERE})[a-z][a-z0-9_]*+)*+"
     rf"\s*+=\s*+(?:{_STRING}|0|[1-9][0-9]*+)"
 )
 _HASHED = (

@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     | (?P<typed>[thb]'[^'\\]*+')
     | (?P<word>[A-Za-z_][A-Za-z0-9_-]*+)
     | (?P<string>'[^'\\]*+(?:\\['\\][^'\\]*+)*+')
-    | (?P<number>[+-]?(?:[0-9]*+\.[0-9]++|0|[1-9][0-9]*+))
+    | (?P<number>[+-]?(?:[0-9]++(?:\.[0-9]++)?+|\.[0-9]++))
     | (?P<compare>==?|!=|<>|<=?|>=?)
     | (?P<mark>[\[\]():.,*])
     | (?P<bad>.)
@@ -37,12 +37,18 @@ _TIME = re.compile(
     r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]++)?Z"
 )
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*+")
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_BASE64 = re.compile(r"(?=.)(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]++")
 _ESCAPE = re.compile(r"\\(['\\])")
 _DIGEST = re.compile(r"[0-9a-fA-F]++")
 
 _ORDER = {"<", ">", "<=", ">="}
 _EQUAL = {"=": "=", "==": "=", "!=": "!=", "<>": "!="}
+# Words of the grammar, which name a type or a property only in quotes.
+_KEYWORDS = frozenset(
+    "AND OR NOT FOLLOWEDBY LIKE MATCHES ISSUPERSET ISSUBSET EXISTS LAST IN START STOP SECONDS "
+    "true false WITHIN REPEATS TIMES".split()
+)
 _TEXTUAL = {"LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"}
 # Digests that are checked although they are too rare to be observables.
 _OTHER_DIGITS = {"ripemd160": 40, "whirlpool": 128}
@@ -122,7 +128,7 @@ def tokens(pattern: str) -> list[Token]:
     """(kind, text, start, end) of each token, white space and comments left out.
 
     Raises:
-        Refused: `bad-value` at the first character that begins no token.
+        Refused: `bad-value` at the first character that begins no token, or a number like 007.
     """
     found: list[Token] = []
     for match in _TOKEN.finditer(pattern):
@@ -131,7 +137,10 @@ def tokens(pattern: str) -> list[Token]:
             continue
         if kind == "bad":
             raise _bad_character(pattern, match.start())
-        found.append((kind, match[0], match.start(), match.end()))
+        text = match[0]
+        if kind == "number" and _LEADING_ZERO.fullmatch(text):
+            raise refused_at(match.start(), "A whole number may not begin with a zero.")
+        found.append((kind, text, match.start(), match.end()))
     return found
 
 
@@ -256,7 +265,7 @@ class _Reader:
         if self.text == "(":
             return self._in_parentheses(depth, observed=False)
         start = self.start
-        if self.text in {"NOT", "EXISTS"} and self._tokens[self._index + 1][1] != ":":
+        if self.text in {"NOT", "EXISTS"}:
             negated = self.text == "NOT"
             if negated:
                 self._step()
@@ -305,7 +314,7 @@ class _Reader:
 
     def _path(self) -> tuple[str, ...]:
         """`type:property.'key'[*].property` as its steps."""
-        if self.kind != "word":
+        if self.kind != "word" or self.text in _KEYWORDS:
             raise self.expected("an object path such as `domain-name:value`")
         steps = [self.text]
         self._step()
@@ -323,10 +332,11 @@ class _Reader:
     def _key(self) -> str:
         if self.kind == "string":
             key = _unquoted(self.text)
-        elif self.kind == "word" and "-" not in self.text:
-            key = self.text
+        elif self.kind == "word" and ("-" in self.text or self.text in _KEYWORDS):
+            why = "its name has a hyphen" if "-" in self.text else "it is a word of the grammar"
+            raise refused_at(self.start, f"Write '{self.text[:60]}' in quotes: {why}.")
         elif self.kind == "word":
-            raise refused_at(self.start, f"Write '{self.text}' in quotes: its name has a hyphen.")
+            key = self.text
         else:
             raise self.expected("a property name or a quoted key")
         self._step()
