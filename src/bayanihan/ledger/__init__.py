@@ -2,7 +2,9 @@
 
 from bayanihan.ledger.door import Ledger, steady_us, wall_us
 from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
+from bayanihan.ledger.folding import Folding
 from bayanihan.ledger.projection import Projection, Scan
+from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import Change, Document, State, apply_changes
 from bayanihan.ledger.store import Head, Item, LedgerContract, Page, Where
 from bayanihan.ledger.verify import Report, check_ledger, check_projection
@@ -14,6 +16,7 @@ __all__ = [
     "Document",
     "Draft",
     "Entry",
+    "Folding",
     "Head",
     "Header",
     "Item",
@@ -23,6 +26,7 @@ __all__ = [
     "Projection",
     "Report",
     "Scan",
+    "SqliteStore",
     "State",
     "Where",
     "apply_changes",

@@ -35,6 +35,7 @@ class Projection:
         folder: where the file lives; None keeps the projection in memory.
         epoch: the ledger's epoch.
         length: the ledger's last position.
+        read_only: open the file as it stands at this moment, for the checker.
     """
 
     name = ""
@@ -42,13 +43,16 @@ class Projection:
     kinds: tuple[str, ...] = ()
     schema = ""
 
-    def __init__(self, folder: Path | None, epoch: bytes, length: int) -> None:
+    def __init__(
+        self, folder: Path | None, epoch: bytes, length: int = 0, *, read_only: bool = False
+    ) -> None:
         self._path = folder / f"{self.name}.db" if folder else None
+        self._read_only = read_only
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._mark = f"{epoch.hex()}/{self.version}"
-        if self._path and not self._usable(self._path, length):
+        if self._path and not read_only and not self._usable(self._path, length):
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         self.db = self._connect()
@@ -66,7 +70,14 @@ class Projection:
             return False
         return bool(row) and row[0] == self._mark and int(row[1]) <= length
 
+    @classmethod
+    def exists(cls, folder: Path) -> bool:
+        """Whether the projection has a file in a folder."""
+        return (folder / f"{cls.name}.db").exists()
+
     def _connect(self) -> sqlite3.Connection:
+        if self._path and self._read_only:
+            return self._connect_to_snapshot(self._path)
         db = sqlite3.connect(
             self._path or ":memory:", isolation_level=None, check_same_thread=False
         )
@@ -75,6 +86,19 @@ class Projection:
         db.execute("PRAGMA busy_timeout = 10000")
         with self._lock:
             self._connections.append(db)
+        return db
+
+    def _connect_to_snapshot(self, path: Path) -> sqlite3.Connection:
+        """One moment of the file, while the hub may go on folding into it."""
+        db = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        db.execute("PRAGMA busy_timeout = 10000")
+        db.execute("BEGIN")
+        self._connections.append(db)
         return db
 
     def _open(self) -> int:
@@ -101,7 +125,7 @@ class Projection:
     @property
     def reading(self) -> sqlite3.Connection:
         """This thread's own connection, for look-ups beside the fold."""
-        if self._path is None:
+        if self._path is None or self._read_only:
             return self.db
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:

@@ -60,7 +60,9 @@ class Registry(Projection):
     kinds = ("registry",)
     schema = "CREATE TABLE changes (position INTEGER PRIMARY KEY, body BLOB)"
 
-    def __init__(self, folder: Path | None, epoch: bytes, length: int) -> None:
+    def __init__(
+        self, folder: Path | None, epoch: bytes, length: int = 0, *, read_only: bool = False
+    ) -> None:
         self.members: dict[str, Member] = {}
         self.constituents: dict[tuple[str, str], Constituent] = {}
         self.keys: dict[str, Key] = {}
@@ -69,7 +71,7 @@ class Registry(Projection):
         self.lost: dict[str, dict[str, int]] = {}
         self._viewers: dict[str, Viewer] = {}
         self._waiting: list[bytes] = []
-        super().__init__(folder, epoch, length)
+        super().__init__(folder, epoch, length, read_only=read_only)
 
     def loaded(self) -> None:
         """Take the saved changes up again."""
