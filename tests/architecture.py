@@ -34,6 +34,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "web": EVERYTHING,
     "app": EVERYTHING,
     "cli": EVERYTHING,
+    "commands": EVERYTHING,
 }
 OTHER_ROOM = frozenset({"errors", "core", "ledger"})
 # The composition root and the verbs that work on a stopped hub open a store themselves.
