@@ -53,9 +53,7 @@ CODES: dict[str, Code] = {
     "bad-parameter": Code(400, "refused", "Correct the parameter that is named."),
     "bad-cursor": Code(400, "refused", "Start again without a cursor."),
     "bad-signature": Code(400, "refused", "Sign the exact bytes again with the registered key."),
-    "reset": Code(
-        410, "refused", "Start again without a cursor: the hub's history was restored."
-    ),
+    "reset": Code(410, "refused", "Start again without a cursor: the hub's history was restored."),
     "not-found": Code(404, "refused", "Check the name, or your right to see it."),
     "method-not-allowed": Code(405, "refused", "Use a method that the reference lists here."),
     "not-signed-in": Code(401, "refused", "Send `Authorization: Bearer byn_...`."),
@@ -79,6 +77,9 @@ CODES: dict[str, Code] = {
         503, "unavailable", "Start the hub with `bayanihan up`, or name it with --hub."
     ),
     "disk-full": Code(507, "unavailable", "Free space on the hub's disk; nothing was stored."),
+    "clock-behind": Code(
+        503, "unavailable", "Wait for the seconds named; set the hub's clock if it stays so."
+    ),
     # ours
     "data-locked": Code(500, "broken", "Stop the other hub that uses this data directory."),
     "data-newer": Code(500, "broken", "Use the version that wrote this data directory."),

@@ -1,1 +1,1 @@
-"""Command groups that `cli` mounts: arguments, files and printing around one room each."""
+"""The verbs of the command line, one file each; `cli.py` mounts them."""

@@ -76,8 +76,8 @@ class Viewer(msgspec.Struct, frozen=True):
     """Whoever reads.
 
     `key` and `person` are ids; `member` is a member's code or "" for the operator;
-    `constituent` is "" for the member's own staff. `lost` maps a group's name to the last
-    version that this viewer's member lost by leaving. An unauthenticated reader is `PUBLIC`.
+    `constituent` is "" for the member's own staff. `lost` pairs a group's name with the
+    last version of it that this viewer's member lost by leaving. An unauthenticated reader is `PUBLIC`.
     """
 
     key: str = ""
@@ -85,7 +85,7 @@ class Viewer(msgspec.Struct, frozen=True):
     member: str = ""
     constituent: str = ""
     scopes: frozenset[str] = frozenset()
-    lost: Mapping[str, int] = {}
+    lost: tuple[tuple[str, int], ...] = ()
 
     @property
     def origin(self) -> str:
@@ -110,8 +110,9 @@ def may_see(viewer: Viewer, audience: Audience) -> bool:
         return False
     if audience.level == "amber+strict" and viewer.constituent:
         return False
-    if any(viewer.lost.get(group.name, -1) >= group.version for group in audience.groups):
-        return False
+    for name, version in viewer.lost:
+        if any(group.name == name and group.version <= version for group in audience.groups):
+            return False
     return viewer.member in audience.members()
 
 

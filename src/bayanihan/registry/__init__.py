@@ -1,0 +1,40 @@
+"""Members, constituents, people, keys and groups: a projection of `registry` entries."""
+
+from bayanihan.registry.changes import (
+    AgentKeyAdded,
+    AgentKeyTrusted,
+    ConstituentAdded,
+    GroupSet,
+    KeyAdded,
+    KeyRevoked,
+    MemberAdded,
+    MemberLeft,
+    RegistryChange,
+    draft_of,
+)
+from bayanihan.registry.founding import FOUNDER, founding_changes, member_facts
+from bayanihan.registry.keys import SCOPES, Key, make_key
+from bayanihan.registry.registry import AgentKeys, Constituent, Member, Registry
+
+__all__ = [
+    "FOUNDER",
+    "SCOPES",
+    "AgentKeyAdded",
+    "AgentKeyTrusted",
+    "AgentKeys",
+    "Constituent",
+    "ConstituentAdded",
+    "GroupSet",
+    "Key",
+    "KeyAdded",
+    "KeyRevoked",
+    "Member",
+    "MemberAdded",
+    "MemberLeft",
+    "Registry",
+    "RegistryChange",
+    "draft_of",
+    "founding_changes",
+    "make_key",
+    "member_facts",
+]

@@ -1,0 +1,91 @@
+"""Writes what the reference takes from the code: `make docs`, or `--check` to compare only.
+
+A generated part stands between two marker lines of its page; what is around it is written
+by hand and stays. `PARTS` names each part with the page that holds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bayanihan.errors import CODES
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+_FAMILIES = {
+    "refused": "What was sent is at fault: mend it and send it again.",
+    "unavailable": "The hub cannot take it now: wait and send the same again.",
+    "broken": "The hub's own record, disk or set-up is at fault: its operator must act.",
+}
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; bars inside cells are escaped."""
+    names = list(head)
+    lines = [names, ["---"] * len(names), *(list(row) for row in rows)]
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines
+    )
+
+
+def errors() -> str:
+    """One table a family, each code with its status and its next step."""
+    parts = []
+    for family, meaning in _FAMILIES.items():
+        rows = [
+            (f"`{name}`", str(code.status), code.next_step)
+            for name, code in CODES.items()
+            if code.family == family
+        ]
+        heading = f"## {family.capitalize()}\n\n{meaning}\n\n"
+        parts.append(heading + table(("Code", "Status", "Next step"), rows))
+    return "\n".join(parts)
+
+
+# page -> what is generated into it
+PARTS: dict[str, Callable[[], str]] = {"errors.md": errors}
+
+
+def filled(page: str, name: str, text: str) -> str:
+    """The page with the part `name` replaced by `text`.
+
+    Raises:
+        ValueError: the page lacks the part's marker lines.
+    """
+    start, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->\n"
+    before, opened, rest = page.partition(start)
+    _, closed, after = rest.partition(end)
+    if not (opened and closed):
+        raise ValueError(f"the page has no lines {start.strip()} and {end.strip()}")
+    return f"{before}{start}\n{text}\n{end}{after}"
+
+
+def stale(folder: Path) -> dict[Path, str]:
+    """The pages that differ from what the code says now, with their new text."""
+    found = {}
+    for name, generate in PARTS.items():
+        path = folder / name
+        old = path.read_text(encoding="utf-8")
+        new = filled(old, name.removesuffix(".md"), generate())
+        if new != old:
+            found[path] = new
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Write the stale pages, or with `--check` name them and answer 1."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare only")
+    check = parser.parse_args(arguments).check
+    pages = stale(REFERENCE)
+    for path, text in pages.items():
+        sys.stdout.write(f"{'differs' if check else 'written'}: {path.name}\n")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    return int(check and bool(pages))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

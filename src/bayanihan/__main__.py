@@ -1,0 +1,5 @@
+"""`python -m bayanihan`."""
+
+from bayanihan.cli import main
+
+main()

@@ -1,0 +1,166 @@
+"""The composition root: opens what a hub is made of and wires the rooms together."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO, Any
+
+from litestar import Litestar, Request, get
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.response import Response
+
+from bayanihan import __version__
+from bayanihan.config import Settings, load_settings
+from bayanihan.core.marking import Viewer
+from bayanihan.errors import BayanihanError, Broken, Unavailable
+from bayanihan.intake import objects_api
+from bayanihan.ledger import Folding, Ledger, Projection
+from bayanihan.readers import feeds_api, receipts_api
+from bayanihan.readers.active import Active
+from bayanihan.readers.feeds import never_block_lines
+from bayanihan.registry import FOUNDER, AgentKeys, Registry, draft_of, founding_changes
+from bayanihan.registry import api as registry_api
+from bayanihan.web.errors import on_any, on_http, on_ours
+from bayanihan.web.sign_in import signing_in
+
+logger = logging.getLogger(__name__)
+
+ADMIN_KEY_FILE = "admin.key"
+PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active)
+
+
+class Hub:
+    """One hub, open: the record, what is folded from it, and the lock on its directory.
+
+    Args:
+        folder: the data directory; made when absent.
+        settings: see `Settings`; read from the directory when None.
+
+    Raises:
+        Broken: `data-locked` when another process has this directory.
+    """
+
+    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder = folder
+        self.settings = settings or load_settings(folder)
+        self._lock = _locked(folder / "lock")
+        self.ledger = Ledger(folder)
+        place = (folder / "projections", self.ledger.epoch, self.ledger.length)
+        self.registry = Registry(*place)
+        self.active = Active(*place)
+        self.office = registry_api.Office(self.ledger, self.registry, secrets.token_bytes)
+        self.office.fold()
+        if not self.registry.members:
+            self._found()
+        self.folding = Folding(self.ledger, [self.active], self._moved)
+        self.folding.start()
+
+    def _found(self) -> None:
+        """The first start: write the members and the operator's key, and keep its text."""
+        changes, text = founding_changes(self.ledger.now_us(), secrets.token_bytes)
+        path = self.folder / ADMIN_KEY_FILE
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.ledger.append([draft_of(change, FOUNDER) for change in changes])
+        self.office.fold()
+        self.new_admin_key = text
+
+    new_admin_key = ""
+
+    def _moved(self, projection: Projection) -> None:
+        """Called on the folding thread after a projection moved."""
+
+    def defaults(self, viewer: Viewer) -> tuple[str, str]:
+        """A viewer's key's default level and group."""
+        key = self.registry.keys[viewer.key]
+        return key.level, key.group
+
+    def agent_key(self, key_id: str) -> tuple[bytes | None, tuple[bytes, ...]]:
+        """The trusted public key of the agent behind an API key, and those that wait."""
+        known = self.registry.agent_keys.get(key_id, AgentKeys())
+        return known.trusted, known.pending
+
+    def close(self) -> None:
+        """Stop the threads, close the files, give the directory free."""
+        self.folding.stop()
+        self.ledger.close()
+        self.registry.close()
+        self.active.close()
+        self._lock.close()
+
+
+def _locked(path: Path) -> IO[str]:
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise Broken(
+            "data-locked", "Another hub is using this data directory", where=str(path.parent)
+        ) from None
+    return lock
+
+
+def health(hub: Hub) -> list[HTTPRouteHandler]:
+    """The handlers that say whether the hub lives and is ready."""
+
+    @get("/health/live")
+    async def live() -> dict[str, str]:
+        """Whether the process answers at all."""
+        return {"state": "live", "version": __version__}
+
+    @get("/health/ready")
+    async def ready() -> dict[str, str]:
+        """Whether feeds are served from everything that was committed before the start."""
+        if hub.folding.failed:
+            raise Broken("internal", "A projection cannot be folded; see the hub's log")
+        if not hub.started_level:
+            raise Unavailable("starting", "The feeds are being brought up", retry_after_s=1)
+        return {"state": "ready", "version": __version__}
+
+    return [live, ready]
+
+
+def create_app(hub: Hub) -> Any:
+    """The ASGI application of an open hub."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        yield
+
+    handlers: list[HTTPRouteHandler] = [
+        *health(hub),
+        *objects_api.routes(hub.ledger, hub.registry, hub.defaults),
+        *registry_api.routes(hub.office),
+    ]
+    app = Litestar(
+        handlers,
+        lifespan=[lifespan],
+        exception_handlers={
+            BayanihanError: on_ours,
+            HTTPException: on_http,
+            Exception: on_any,
+        },
+        openapi_config=OpenAPIConfig(
+            title="Bayanihan",
+            version=__version__,
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            use_handler_docstrings=True,
+        ),
+        logging_config=None,
+    )
+    return signing_in(app, hub.registry.sign_in)

@@ -1,0 +1,110 @@
+"""What every hub command shares: finding the hub and the key, and reading its answers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import msgspec
+from cyclopts import Parameter
+
+from bayanihan.errors import CODES, BayanihanError, Broken, Refused, Unavailable
+
+DEFAULT_HUB = "http://127.0.0.1:8420"
+DEFAULT_DATA = "bayanihan-data"
+
+HubOption = Annotated[
+    str, Parameter(env_var="BAYANIHAN_HUB", help="Address of the hub.", show_env_var=True)
+]
+KeyOption = Annotated[
+    str,
+    Parameter(
+        env_var="BAYANIHAN_KEY",
+        help="API key; without one, DATA/admin.key is read.",
+        show_env_var=True,
+    ),
+]
+DataOption = Annotated[
+    Path, Parameter(env_var="BAYANIHAN_DATA", help="The data directory.", show_env_var=True)
+]
+JsonOption = Annotated[bool, Parameter(negative="", help="Print JSON.")]
+
+
+def key_or_admin(key: str) -> str:
+    """The key given, or the one in the data directory. Raises `Refused("not-signed-in")`."""
+    if key:
+        return key
+    path = Path(os.environ.get("BAYANIHAN_DATA", DEFAULT_DATA)) / "admin.key"
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        raise Refused(
+            "not-signed-in",
+            "There is no key to sign in with",
+            where=str(path),
+            next_step="Give --key or BAYANIHAN_KEY, or run this beside the hub's data directory.",
+        ) from None
+
+
+class HubClient:
+    """Speaks to one hub with one key. Use as a context manager.
+
+    Raises:
+        BayanihanError: the hub's own errors, as it answered them; `hub-unreachable`.
+    """
+
+    def __init__(self, hub: str, key: str, *, timeout_s: float = 60.0) -> None:
+        self.hub = hub.rstrip("/")
+        self._client = httpx.Client(
+            base_url=self.hub,
+            headers={"Authorization": f"Bearer {key_or_admin(key)}"},
+            timeout=timeout_s,
+        )
+
+    def __enter__(self) -> HubClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One request; answers of 400 and above become our errors."""
+        try:
+            response = self._client.request(method, path, **options)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unavailable(
+                "hub-unreachable", f"The hub at {self.hub} does not answer", where=str(error)
+            ) from None
+        if response.status_code >= 400:
+            raise error_of(response)
+        return response
+
+    def json(self, method: str, path: str, **options: Any) -> Any:
+        """One request whose answer is JSON."""
+        response = self.send(method, path, **options)
+        try:
+            return msgspec.json.decode(response.content)
+        except msgspec.DecodeError:
+            raise Broken("internal", f"{self.hub} did not answer as a hub does") from None
+
+
+def error_of(response: httpx.Response) -> BayanihanError:
+    """The error that an answer holds, of the family its code belongs to."""
+    try:
+        told = msgspec.json.decode(response.content)["error"]
+        code, message = str(told["code"]), str(told["message"])
+        where, next_step = str(told["where"]), str(told["next_step"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return Broken("internal", f"The hub answered {response.status_code} without a reason")
+    if code not in CODES:
+        return Broken("internal", message, where=where, next_step=next_step)
+    families = {"refused": Refused, "unavailable": Unavailable, "broken": Broken}
+    family = families[CODES[code].family]
+    return family(code, message, where=where, next_step=next_step)
+
+
+def as_json_text(document: Any) -> str:
+    """A document as the `--json` of every command prints it."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

@@ -1,0 +1,175 @@
+"""`bayanihan push`: send STIX files to the hub."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from bayanihan.commands.hub_client import (
+    DEFAULT_HUB,
+    HubClient,
+    HubOption,
+    JsonOption,
+    KeyOption,
+    as_json_text,
+)
+from bayanihan.core import stix
+from bayanihan.errors import Refused
+
+FILE_LIMIT_BYTES = 1024 * 1024 * 1024
+_CHUNK_OBJECTS = 1_000
+_CHUNK_BYTES = 8 * 1024 * 1024
+
+
+def push(
+    files: Annotated[tuple[Path, ...], Parameter(help="JSON, .json.gz or .tar.gz; - for input.")],
+    *,
+    tlp: Annotated[str, Parameter(help="Marks what comes unmarked.")] = "",
+    group: Annotated[str, Parameter(help="The group that AMBER material is for.")] = "",
+    to: Annotated[tuple[str, ...], Parameter(help="A person beside the audience.")] = (),
+    exercise: Annotated[bool, Parameter(negative="", help="All of it is an exercise.")] = False,
+    withdraw: Annotated[
+        tuple[str, ...], Parameter(help="Take back an object of your own, by id.")
+    ] = (),
+    json: JsonOption = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> int:
+    """Send STIX objects, bundles and envelopes to the hub; each object gets its own answer.
+
+    STIX 2.0 is upgraded. What was refused is listed with its reason; what was accepted is
+    kept. Exit 1 when anything was refused.
+
+    Example: bayanihan push --tlp clear reports/*.json
+    """
+    if not files and not withdraw:
+        raise Refused("wrong-use", "Name at least one file")
+    params = {"tlp": tlp, "group": group, "to": list(to), "exercise": exercise}
+    params = {name: value for name, value in params.items() if value}
+    summary: dict[str, Any] = {"accepted": 0, "duplicate": 0, "refused": 0, "results": []}
+    with HubClient(hub, key, timeout_s=300.0) as client:
+        for object_id in withdraw:
+            client.json("DELETE", f"/api/objects/{object_id}")
+            print(f"withdrawn {object_id}", file=sys.stderr)
+        for name, data in documents(files, summary):
+            _push_document(client, name, data, params, summary)
+    if json:
+        print(as_json_text(summary))
+    elif files:
+        _print(summary)
+    return 1 if summary["refused"] else 0
+
+
+def documents(
+    files: Sequence[Path], summary: dict[str, Any]
+) -> Iterator[tuple[str, bytes]]:
+    """Each JSON document in the files; one that cannot be read is listed as refused."""
+    for path in files:
+        try:
+            yield from _opened(path)
+        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+            reason = f"{path} cannot be read: {error}"
+            _add_refusal(summary, str(path), Refused("cannot-read", reason))
+        except Refused as refusal:
+            _add_refusal(summary, str(path), refusal)
+
+
+def _opened(path: Path) -> Iterator[tuple[str, bytes]]:
+    if str(path) == "-":
+        yield "-", _limited(sys.stdin.buffer, "-")
+        return
+    name = path.name
+    if name.endswith((".tar.gz", ".tgz", ".tar")):
+        with tarfile.open(path, "r:*") as archive:
+            for member in archive:
+                if not member.isfile() or not member.name.endswith(".json"):
+                    continue
+                file = archive.extractfile(member)
+                if file is not None:
+                    yield f"{name}:{member.name}", _limited(file, member.name)
+        return
+    with path.open("rb") as raw:
+        gzipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        yield name, _limited(gzip.GzipFile(fileobj=raw) if gzipped else raw, name)
+
+
+def _limited(file: Any, name: str) -> bytes:
+    """The content of a file, without letting a small archive fill the memory."""
+    whole = io.BytesIO()
+    while chunk := file.read(1024 * 1024):
+        whole.write(chunk)
+        if whole.tell() > FILE_LIMIT_BYTES:
+            raise Refused("too-large", f"{name} holds more than 1 GiB", where=name)
+    return whole.getvalue()
+
+
+def _push_document(
+    client: HubClient, name: str, data: bytes, params: dict[str, Any], summary: dict[str, Any]
+) -> None:
+    try:
+        objects = stix.split(data).objects
+    except Refused as refusal:
+        _add_refusal(summary, name, refusal)
+        return
+    # A statement must be known before what refers to it, and chunks are judged one by one.
+    objects = sorted(objects, key=lambda raw: b'"marking-definition"' not in raw[:2_000])
+    for chunk in _chunks(objects):
+        body = b'{"objects":[' + b",".join(chunk) + b"]}"
+        headers = {"Content-Type": "application/json"}
+        try:
+            answer = client.json(
+                "POST", "/api/objects", content=body, params=params, headers=headers
+            )
+        except Refused as refusal:
+            if refusal.code in ("not-signed-in", "not-permitted", "bad-parameter"):
+                raise
+            _add_refusal(summary, name, refusal)
+            continue
+        for outcome in ("accepted", "duplicate", "refused"):
+            summary[outcome] += answer[outcome]
+        summary["results"] += [{**result, "file": name} for result in answer["results"]]
+
+
+def _chunks(objects: Sequence[bytes]) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    size_bytes = 0
+    for raw in objects:
+        if chunk and (len(chunk) == _CHUNK_OBJECTS or size_bytes + len(raw) > _CHUNK_BYTES):
+            yield chunk
+            chunk, size_bytes = [], 0
+        chunk.append(raw)
+        size_bytes += len(raw)
+    if chunk:
+        yield chunk
+
+
+def _add_refusal(summary: dict[str, Any], name: str, refusal: Refused) -> None:
+    summary["refused"] += 1
+    summary["results"].append(
+        {
+            "id": "",
+            "result": "refused",
+            "code": refusal.code,
+            "path": refusal.where or name,
+            "reason": refusal.message,
+            "file": name,
+        }
+    )
+
+
+def _print(summary: dict[str, Any]) -> None:
+    for result in summary["results"]:
+        if result["result"] == "refused":
+            named = result["id"] or result["file"]
+            print(f"refused {named} [{result['code']}] {result['path']}: {result['reason']}")
+    counts = (f"{summary[each]} {each}" for each in ("accepted", "duplicate", "refused"))
+    print(", ".join(counts))

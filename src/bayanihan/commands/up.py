@@ -1,0 +1,92 @@
+"""`bayanihan up`: run a hub."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import uvicorn
+from cyclopts import Parameter
+
+from bayanihan.app import Hub, create_app
+from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
+from bayanihan.config import load_settings
+from bayanihan.errors import Refused
+
+# The event loop and the writer hand work to each other; at the default of 5 ms the one
+# that wakes waits for the other's whole turn (measured p99: 9 ms against 0.08 ms).
+_SWITCH_INTERVAL_S = 0.0005
+_STOP_WITHIN_S = 3
+
+
+def up(
+    *,
+    data: DataOption = Path(DEFAULT_DATA),
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "",
+    port: Annotated[int | None, Parameter(help="Port to listen on.")] = None,
+    demo: Annotated[
+        bool, Parameter(negative="", help="Play a short exercise across the region.")
+    ] = False,
+) -> int:
+    """Run a hub until it is told to stop. The first start makes the data directory.
+
+    Example: bayanihan up --demo
+    """
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = load_settings(data)
+    changes = {"host": host, "port": port}
+    given = {name: value for name, value in changes.items() if value not in ("", None)}
+    settings = msgspec.structs.replace(settings, **given)
+    signal.signal(signal.SIGTERM, _stop_now)
+    hub = Hub(data, settings)
+    try:
+        if hub.new_admin_key:
+            print(f"The operator's key, shown this once: {hub.new_admin_key}")
+            print(f"It is kept in {data / 'admin.key'}", flush=True)
+        return _serve(hub, demo=demo)
+    finally:
+        hub.close()
+
+
+def _stop_now(*_: object) -> None:
+    sys.exit(0)
+
+
+def _serve(hub: Hub, *, demo: bool) -> int:
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()  # what start-up made lives for ever; the collector need not walk it
+    gc.set_threshold(50_000, 20, 50)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(hub, demo=demo),
+            host=hub.settings.host,
+            port=hub.settings.port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=_STOP_WITHIN_S,
+            timeout_keep_alive=75,
+        )
+    )
+    try:
+        server.run()
+    except SystemExit:
+        if not server.started:
+            raise Refused(
+                "bad-setting",
+                f"The hub cannot listen on {hub.settings.host}:{hub.settings.port}",
+                where="port",
+                next_step="Stop what uses the port, or choose another with --port.",
+            ) from None
+        raise
+    return 0

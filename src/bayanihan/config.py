@@ -1,0 +1,39 @@
+"""One frozen object of settings, read from `DATA/hub.toml`. Unknown keys are refused."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from bayanihan.errors import Refused
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operator may set. Every setting has a default that works."""
+
+    host: str = "127.0.0.1"
+    port: int = 8420
+    name: str = "bayanihan"
+    own_names: tuple[str, ...] = ()
+    stale_after_s: int = 3_600
+
+
+def load_settings(folder: Path) -> Settings:
+    """The settings of a data directory; the defaults where there is no file.
+
+    Raises:
+        Refused: `bad-setting`, naming the file and the key at fault.
+    """
+    path = folder / "hub.toml"
+    if not path.exists():
+        return Settings()
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = msgspec.convert(document, Settings)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise Refused("bad-setting", f"hub.toml cannot be used: {error}", where="hub.toml") from error
+    if not 0 <= settings.port <= 65_535:
+        raise Refused("bad-setting", f"{settings.port} is no port", where="hub.toml: port")
+    return settings

@@ -1,0 +1,181 @@
+"""From submitted bytes to checked, marked drafts: the only way in for STIX objects.
+
+Each object is judged by itself. What passes becomes a draft with the exact bytes that
+were sent (or their upgrade from STIX 2.0, with the digest of the original); what does not
+is listed with its code, its place and the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from bayanihan.core import stix
+from bayanihan.core.marking import (
+    Audience,
+    Group,
+    Viewer,
+    admitting,
+    effective,
+)
+from bayanihan.errors import Refused
+from bayanihan.intake.upgrade import upgrade
+from bayanihan.ledger import Appended, Draft
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """Under which terms one submission is taken.
+
+    `unmarked` is the level for objects without one; `default` the level that an unknown
+    marking counts as, and that of the key. `to` names persons beside the audience's own.
+    """
+
+    author: Viewer
+    default: str
+    unmarked: str
+    groups: tuple[Group, ...]
+    to: tuple[str, ...] = ()
+    exercise: bool = False
+    collection: str = ""
+
+
+class Result(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one object: `accepted`, `duplicate` or `refused`, and why.
+
+    `warnings` lists what STIX advises against in an object that was taken all the same.
+    """
+
+    id: str
+    result: str
+    code: str = msgspec.field(default_factory=str)
+    path: str = msgspec.field(default_factory=str)
+    reason: str = msgspec.field(default_factory=str)
+    warnings: tuple[stix.Warning, ...] = ()
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """An object that passed the check, on its way to an audience.
+
+    `original` is the digest of the submitted bytes where `raw` is an upgrade of them.
+    """
+
+    raw: bytes
+    checked: stix.Checked
+    original: bytes = b""
+
+
+class _Named(msgspec.Struct):
+    id: str = ""
+
+
+_read_id = msgspec.json.Decoder(_Named).decode
+
+
+class Admission:
+    """Turns one submission's objects into drafts.
+
+    Args:
+        terms: see `Terms`.
+        group_markings: group marking id -> group name.
+        group: gives a group as constituted now; raises `Refused`.
+        is_statement: whether a marking id is known, from the submitter's own earlier
+            objects, to restrict nothing.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        group_markings: dict[str, str],
+        group: Callable[[str], Group],
+        is_statement: Callable[[str], bool],
+    ) -> None:
+        self._terms = terms
+        self._markings = group_markings
+        self._group = group
+        self._is_statement = is_statement
+        self._statements: set[str] = set()
+        self._audiences: dict[tuple[str, ...], Audience] = {}
+
+    def check(self, raw: bytes) -> list[Candidate]:
+        """Check one submitted object; a STIX 2.0 one may become several.
+
+        Raises:
+            Refused: with the code and the JSON path of what is wrong.
+        """
+        if stix.spec_of(raw) == "2.0":
+            original = hashlib.sha256(raw).digest()
+            found = [Candidate(each, stix.check(each), original) for each in upgrade(raw)]
+        else:
+            found = [Candidate(raw, stix.check(raw))]
+        for candidate in found:
+            if candidate.checked.statement:
+                self._statements.add(candidate.checked.id)
+        return found
+
+    def mark(self, candidate: Candidate) -> Draft:
+        """The draft of a candidate, once the markings of the whole submission are known."""
+        refs = candidate.checked.marking_refs
+        audience = self._audiences.get(refs)
+        if audience is None:
+            audience = self._audiences[refs] = self._audience(refs)
+        terms = self._terms
+        return Draft(
+            "object",
+            audience,
+            author=terms.author.person,
+            origin=terms.author.origin,
+            object_id=candidate.checked.id,
+            body=candidate.raw,
+            version_us=candidate.checked.version_us,
+            exercise=terms.exercise,
+            collection=terms.collection,
+            original=candidate.original,
+        )
+
+    def _audience(self, refs: Collection[str]) -> Audience:
+        terms = self._terms
+        statements = {ref for ref in refs if ref in self._statements or self._is_statement(ref)}
+        level, names = effective(
+            refs,
+            statements=statements,
+            groups=self._markings,
+            unmarked=terms.unmarked,
+            default=terms.default,
+        )
+        groups: tuple[Group, ...] = ()
+        if level.startswith("amber"):
+            groups = tuple(self._group(name) for name in names) or terms.groups
+        return admitting(Audience(level, groups, terms.to), terms.author)
+
+
+def refusal_of(raw: bytes, error: Refused) -> Result:
+    """A refusal as a result, under the object's id where one can be read."""
+    try:
+        object_id = _read_id(raw).id
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        object_id = ""
+    return Result(object_id, "refused", error.code, error.where, error.message)
+
+
+def result_of(checked: stix.Checked, appended: Appended) -> Result:
+    """What the ledger's outcome means for the submitter."""
+    if appended.outcome == "conflict":
+        return Result(
+            checked.id,
+            "refused",
+            "conflict",
+            "$.modified",
+            "You have already published another content under this id and `modified`",
+        )
+    return Result(checked.id, appended.outcome, warnings=checked.warnings)
+
+
+def summary_of(results: Sequence[Result]) -> dict[str, Any]:
+    """The fixed answer to a push."""
+    counts = {"accepted": 0, "duplicate": 0, "refused": 0}
+    for result in results:
+        counts[result.result] += 1
+    return {**counts, "results": results}

@@ -1,0 +1,37 @@
+"""The official record. This is its door: rooms import from here and from nowhere behind it."""
+
+from bayanihan.ledger.door import Ledger, steady_us, wall_us
+from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
+from bayanihan.ledger.folding import Folding
+from bayanihan.ledger.projection import Projection, Scan
+from bayanihan.ledger.sqlite import SqliteStore
+from bayanihan.ledger.state import Change, Document, State, apply_changes
+from bayanihan.ledger.store import Head, Item, LedgerContract, Page, Where
+from bayanihan.ledger.verify import Report, check_ledger, check_projection
+
+__all__ = [
+    "KINDS",
+    "Appended",
+    "Change",
+    "Document",
+    "Draft",
+    "Entry",
+    "Folding",
+    "Head",
+    "Header",
+    "Item",
+    "Ledger",
+    "LedgerContract",
+    "Page",
+    "Projection",
+    "Report",
+    "Scan",
+    "SqliteStore",
+    "State",
+    "Where",
+    "apply_changes",
+    "check_ledger",
+    "check_projection",
+    "steady_us",
+    "wall_us",
+]

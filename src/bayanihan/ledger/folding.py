@@ -1,0 +1,87 @@
+"""Keeps projections up with the ledger, on a thread of its own and in bounded slices.
+
+Under a flood the writer and the event loop come first: after each slice the thread rests
+in proportion to the time it took, so that folding never takes more than its share of the
+interpreter. A lone report is folded at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from bayanihan.ledger.door import Ledger
+from bayanihan.ledger.projection import Projection
+
+logger = logging.getLogger(__name__)
+
+_SLICE = 256
+# Rest as long as the slice took while the ledger grows: half the interpreter at most.
+_REST_FACTOR = 1.0
+_WAIT_S = 1.0
+
+
+class Folding:
+    """Folds projections as the ledger grows.
+
+    Args:
+        ledger: where entries come from.
+        projections: folded in the order given.
+        moved: told after each slice that moved a projection, on the folding thread.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        projections: Sequence[Projection],
+        moved: Callable[[Projection], None],
+    ) -> None:
+        self._ledger = ledger
+        self.projections = projections
+        self._moved = moved
+        self._stopping = threading.Event()
+        self.failed: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="folding", daemon=True)
+
+    def start(self) -> None:
+        """Begin to fold."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the slice in hand."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def lag(self, projection: Projection) -> int:
+        """How many positions a projection stands behind the ledger."""
+        return max(0, self._ledger.length - projection.position)
+
+    @property
+    def level(self) -> bool:
+        """Whether every projection has reached the ledger's end as it is now."""
+        return self.failed is None and not any(map(self.lag, self.projections))
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                if not self._slice():
+                    self._ledger.wait(min(p.position for p in self.projections), _WAIT_S)
+        except Exception as error:
+            logger.critical("a projection cannot be folded: %s", error, exc_info=error)
+            self.failed = error
+
+    def _slice(self) -> bool:
+        """Fold one slice of each projection; whether any is still behind."""
+        behind = False
+        for projection in self.projections:
+            before, length = projection.position, self._ledger.length
+            began_s = time.monotonic()
+            behind |= projection.catch_up(self._ledger.scan, length, _SLICE)
+            if projection.position != before:
+                self._moved(projection)
+            if self._ledger.length - length > _SLICE:
+                self._stopping.wait((time.monotonic() - began_s) * _REST_FACTOR)
+        return behind

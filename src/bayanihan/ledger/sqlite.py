@@ -1,0 +1,315 @@
+"""The SQLite store: one file, one writing connection, one reading connection a thread.
+
+The table is append-only; the only update is an erasure. No index but the one over
+(audience, position) lies on the insert path, and that one grows at a few right edges.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bayanihan.core.marking import Audience
+from bayanihan.core.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash, peaks_of
+from bayanihan.errors import Broken
+from bayanihan.ledger.entry import KINDS, Entry, Header
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE audiences (id INTEGER PRIMARY KEY, definition BLOB NOT NULL UNIQUE) STRICT;
+CREATE TABLE entries (
+    position INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, kind INTEGER NOT NULL,
+    audience INTEGER NOT NULL, exercise INTEGER NOT NULL, leaf BLOB NOT NULL,
+    author TEXT, origin TEXT, collection TEXT, object_id TEXT, version INTEGER,
+    original BLOB, salt BLOB, digest BLOB, size INTEGER NOT NULL, body BLOB
+) STRICT;
+CREATE INDEX entries_audience ON entries (audience, position);
+CREATE INDEX entries_kind ON entries (kind, position) WHERE kind <> 0;
+CREATE TABLE tiles (
+    level INTEGER, number INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE state (
+    room TEXT, key TEXT, version INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (room, key)
+) STRICT, WITHOUT ROWID;
+"""
+
+COLUMNS = (
+    "position, stamp, kind, audience, exercise, leaf, author, origin, collection, object_id,"
+    " version, original, salt, digest, size, body"
+)
+_WIDTH = COLUMNS.count(",") + 1
+_ROWS_PER_STATEMENT = 200
+_HASH = 32
+
+
+def _insert(rows: int) -> str:
+    row = "(" + ",".join("?" * _WIDTH) + ")"
+    return f"INSERT INTO entries ({COLUMNS}) VALUES " + ",".join([row] * rows)
+
+
+_INSERT_MANY = _insert(_ROWS_PER_STATEMENT)
+
+# The columns of an Entry, in its order; the body is read apart.
+ENTRY_COLUMNS = (
+    "position, stamp, kind, audience, exercise, leaf, author, origin, collection, object_id,"
+    " version, original, digest, size"
+)
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """The entry of one row of `ENTRY_COLUMNS`."""
+    header = Header(row[0], row[1], KINDS[row[2]], row[3], bool(row[4]), row[5])
+    if row[6] is None:
+        return Entry(header, "", "", "", "", 0, b"", b"", 0, erased=True)
+    return Entry(header, row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13])
+
+
+class SqliteStore:
+    """Rows, tiles, audiences and metadata in one SQLite file.
+
+    Args:
+        path: the file; made with its schema, readable by its owner alone, when absent.
+        read_only: for `verify` beside a running hub: nothing is made or changed.
+
+    Raises:
+        Broken: `data-newer` when a later version of this software wrote the file;
+            `record-damaged` when it is no ledger at all.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._read_only = read_only
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._connections_lock = threading.Lock()
+        self._audiences: list[Audience] = []
+        try:
+            if not read_only:
+                path.touch(mode=0o600)
+                self.writing = self._connect()
+                self.writing.execute("PRAGMA wal_autocheckpoint = 0")
+                self._create()
+            self._check_version()
+        except sqlite3.DatabaseError as error:
+            raise Broken("record-damaged", f"{path.name} cannot be read: {error}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        mode = "ro" if self._read_only else "rw"
+        connection = sqlite3.connect(
+            f"{self.path.resolve().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA busy_timeout = 10000")
+        connection.execute("PRAGMA cache_size = -65536")
+        if not self._read_only:
+            connection.execute("PRAGMA page_size = 8192")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+        with self._connections_lock:
+            self._connections.append(connection)
+        return connection
+
+    def _create(self) -> None:
+        have = self.writing.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
+        if have:
+            return
+        with self.transaction():
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                self.writing.execute(statement)
+            fresh = {
+                "schema": b"%d" % SCHEMA_VERSION,
+                "epoch": secrets.token_bytes(8),
+                "cursor-key": secrets.token_bytes(32),
+                "identity-key": secrets.token_bytes(32),
+            }
+            self.writing.executemany("INSERT INTO meta VALUES (?, ?)", fresh.items())
+
+    def _check_version(self) -> None:
+        version = int(self.meta("schema"))
+        if version > SCHEMA_VERSION:
+            raise Broken("data-newer", f"{self.path.name} has format {version}")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One durable, all-or-nothing change by the writing connection."""
+        self.writing.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.writing.execute("COMMIT")
+        except BaseException:
+            if self.writing.in_transaction:
+                self.writing.execute("ROLLBACK")
+            raise
+
+    @property
+    def reading(self) -> sqlite3.Connection:
+        """This thread's reading connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def checkpointing(self) -> sqlite3.Connection:
+        """A connection of its own for the thread that folds the WAL back."""
+        return self._connect()
+
+    def close(self) -> None:
+        """Close every connection; the last one folds the WAL into the file."""
+        with self._connections_lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+    def meta(self, name: str) -> bytes:
+        """A fixed value of this ledger, such as its epoch."""
+        row = self.reading.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise Broken("record-damaged", f"{self.path.name} has no {name}")
+        return bytes(row[0])
+
+    # entries
+
+    def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows of `COLUMNS`, many to a statement so that the interpreter is left alone."""
+        at = 0
+        while len(rows) - at >= _ROWS_PER_STATEMENT:
+            part = rows[at : at + _ROWS_PER_STATEMENT]
+            self.writing.execute(_INSERT_MANY, [value for row in part for value in row])
+            at += _ROWS_PER_STATEMENT
+        if at < len(rows):
+            part = rows[at:]
+            self.writing.execute(_insert(len(part)), [value for row in part for value in row])
+
+    def erase(self, positions: Sequence[int]) -> None:
+        """Empty the erasable part of entries, inside the writer's transaction."""
+        self.writing.executemany(
+            "UPDATE entries SET author = NULL, origin = NULL, collection = NULL,"
+            " object_id = NULL, version = NULL, original = NULL, salt = NULL, digest = NULL,"
+            " size = 0, body = NULL WHERE position = ?",
+            [(position,) for position in positions],
+        )
+
+    def truncate(self) -> None:
+        """Fold the WAL back and empty it, so that no erased byte is left in it."""
+        self.writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def last(self) -> tuple[int, int]:
+        """The highest position and its stamp; (0, 0) when the ledger is empty."""
+        row = self.reading.execute(
+            "SELECT position, stamp FROM entries ORDER BY position DESC LIMIT 1"
+        ).fetchone()
+        return (row[0], row[1]) if row else (0, 0)
+
+    def entry(self, position: int) -> Entry | None:
+        """The entry at a position, whoever may see it."""
+        row = self.reading.execute(
+            f"SELECT {ENTRY_COLUMNS} FROM entries WHERE position = ?", (position,)
+        ).fetchone()
+        return entry_of(row) if row else None
+
+    def body(self, position: int) -> bytes | None:
+        """The exact bytes at a position, None when erased or absent."""
+        row = self.reading.execute(
+            "SELECT body FROM entries WHERE position = ?", (position,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def scan(
+        self, after: int, limit: int, kinds: Iterable[str] = ()
+    ) -> list[tuple[Entry, bytes | None]]:
+        """Entries with bodies in order, whoever may see them: for projections and `verify`."""
+        chosen = ",".join(str(KINDS.index(kind)) for kind in kinds)
+        only = f"AND kind IN ({chosen})" if chosen else ""
+        rows = self.reading.execute(
+            f"SELECT {ENTRY_COLUMNS}, body FROM entries WHERE position > ? {only}"
+            " ORDER BY position LIMIT ?",
+            (after, limit),
+        )
+        return [(entry_of(row), row[14]) for row in rows]
+
+    def position_at(self, stamp_us: int) -> int:
+        """The last position stamped at or before `stamp_us`, by bisection over positions."""
+        low, high = 0, self.last()[0]
+        find = "SELECT stamp FROM entries WHERE position = ?"
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.reading.execute(find, (middle,)).fetchone()[0] <= stamp_us:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    # audiences
+
+    def audiences(self) -> list[Audience]:
+        """Every audience there is; its id is its place in the list plus one."""
+        known = len(self._audiences)
+        rows = self.reading.execute(
+            "SELECT definition FROM audiences WHERE id > ? ORDER BY id", (known,)
+        ).fetchall()
+        if rows:
+            fresh = [msgspec.json.decode(row[0], type=Audience) for row in rows]
+            self._audiences = self._audiences[:known] + fresh
+        return self._audiences
+
+    def insert_audience(self, number: int, audience: Audience) -> None:
+        """Intern an audience, inside the writer's transaction."""
+        definition = msgspec.json.encode(audience)
+        self.writing.execute("INSERT INTO audiences VALUES (?, ?)", (number, definition))
+
+    # the tree
+
+    def put_tile(self, level: int, number: int, hashes: bytes) -> None:
+        """Store a tile: complete at level 0, at its present width above."""
+        self.writing.execute(
+            "INSERT OR REPLACE INTO tiles VALUES (?, ?, ?)", (level, number, hashes)
+        )
+
+    def tile(self, level: int, number: int) -> bytes:
+        """The hashes of a tile so far; the incomplete one of level 0 comes from the leaves."""
+        row = self.reading.execute(
+            "SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)
+        ).fetchone()
+        if row:
+            return bytes(row[0])
+        if level:
+            return b""
+        first = number * TILE_WIDTH
+        leaves = self.reading.execute(
+            "SELECT leaf FROM entries WHERE position > ? AND position <= ? ORDER BY position",
+            (first, first + TILE_WIDTH),
+        )
+        return b"".join(leaf for (leaf,) in leaves)
+
+    def node(self, level: int, index: int) -> bytes:
+        """The root of the perfect subtree (level, index): `bayanihan.core.merkle.Node`."""
+        tile_level, rest = divmod(level, TILE_HEIGHT)
+        first = index << rest
+        number, offset = divmod(first, TILE_WIDTH)
+        tile = self.tile(tile_level, number)
+        part = tile[offset * _HASH : (offset + (1 << rest)) * _HASH]
+        hashes = [part[at : at + _HASH] for at in range(0, len(part), _HASH)]
+        if len(hashes) != 1 << rest:
+            raise Broken("record-damaged", f"The tree lacks hashes at level {level}, {index}")
+        while len(hashes) > 1:
+            pairs = zip(hashes[::2], hashes[1::2], strict=True)
+            hashes = [node_hash(left, right) for left, right in pairs]
+        return hashes[0]
+
+    def frontier(self) -> Frontier:
+        """The tree's right edge, for the writer to go on from."""
+        size = self.last()[0]
+        return Frontier(size, peaks_of(size, self.node))

@@ -1,0 +1,102 @@
+"""The ledger's contract, in words: six verbs that every room relies on.
+
+`append(drafts) -> outcomes`
+    Durable when it returns. All or nothing over its drafts. Concurrent callers are
+    batched. Each draft is accepted, a duplicate, or a conflict; the last two are judged
+    only against entries of the same origin in the same audience.
+`read(viewer, after, limit, where) -> page`
+    Only what the viewer may see, in position order, never skipping an entry that commits
+    later. Authorisation lives here, so that no exit can forget it. Costs O(limit).
+`body(viewer, position) -> bytes`
+    The exact bytes that were submitted, or `erased`, or `not-found`: an entry that the
+    viewer may not see is indistinguishable from one that does not exist.
+`wait(after, timeout_s) -> position`
+    Returns as soon as the ledger is longer than `after`, or at the time-out.
+`erase(viewer, object_id, reason)`
+    Removes the erasable part of every version and re-share, appends `erased`.
+`head()`, `prove(position, size)`, `extend(old, new)`
+    The tree's size and root, an inclusion proof and a consistency proof (RFC 9162).
+
+Beside them stands `state`, a smaller contract for documents that change: see `state.py`.
+Projections and the checker read through `scan`, which sees everything and is not handed
+to any exit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from bayanihan.core.marking import Viewer
+from bayanihan.ledger.entry import Appended, Draft, Entry
+
+
+class Where(msgspec.Struct, frozen=True):
+    """What a reader asks for, beside what they may see.
+
+    `kinds` is never empty. `object_id` limits to one object; `exercise` None means both.
+    """
+
+    kinds: tuple[str, ...] = ("object",)
+    object_id: str = ""
+    exercise: bool | None = None
+
+
+class Item(msgspec.Struct, frozen=True):
+    """An entry with its exact bytes; `body` is empty for an erased entry."""
+
+    entry: Entry
+    body: bytes
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Items in position order. `last` is the position to go on after; `more` says whether."""
+
+    items: tuple[Item, ...]
+    last: int
+    more: bool
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The tree: how many leaves, and the root over them."""
+
+    size: int
+    root: bytes
+
+
+class LedgerContract(Protocol):
+    """The six verbs. See the module's text for what each promises."""
+
+    def append(self, drafts: Sequence[Draft]) -> list[Appended]:
+        """Commit drafts; blocks until they are durable."""
+        ...
+
+    def read(self, viewer: Viewer, after: int, limit: int, where: Where = ...) -> Page:
+        """A page of what `viewer` may see."""
+        ...
+
+    def body(self, viewer: Viewer, position: int) -> bytes:
+        """The exact bytes of one entry."""
+        ...
+
+    def wait(self, after: int, timeout_s: float) -> int:
+        """Block until the ledger is longer than `after`."""
+        ...
+
+    def erase(self, viewer: Viewer, object_id: str, reason: str) -> list[int]:
+        """Erase every entry of an object; the positions erased."""
+        ...
+
+    def head(self) -> Head:
+        """Size and root."""
+        ...
+
+    def prove(self, position: int, size: int) -> list[bytes]:
+        """The inclusion path of a position in the tree of `size`."""
+        ...
+
+    def extend(self, old: int, new: int) -> list[bytes]:
+        """The consistency path between two sizes."""
+        ...

@@ -1,0 +1,300 @@
+"""`/api/members`, `/api/groups` and `/api/keys`: the registry, read and changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from bayanihan.core.marking import LEVELS, Viewer
+from bayanihan.core.scope import require
+from bayanihan.errors import Refused
+from bayanihan.ledger import Ledger
+from bayanihan.registry.changes import (
+    AgentKeyAdded,
+    AgentKeyTrusted,
+    ConstituentAdded,
+    GroupSet,
+    KeyAdded,
+    KeyRevoked,
+    MemberAdded,
+    MemberLeft,
+    RegistryChange,
+    draft_of,
+)
+from bayanihan.registry.founding import member_facts
+from bayanihan.registry.keys import SCOPES, make_key
+from bayanihan.registry.registry import AgentKeys, Registry
+
+_NAME_LIMIT = 64
+
+
+class KeyOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a new key shall be."""
+
+    scopes: tuple[str, ...]
+    member: str = ""
+    constituent: str = ""
+    person: str = ""
+    label: str = ""
+    level: str = "amber+strict"
+    group: str = "region"
+
+
+class ConstituentOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A constituent to add under a member."""
+
+    name: str
+    title: str = ""
+
+
+class GroupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The members of a group from now on."""
+
+    members: tuple[str, ...]
+
+
+def _check_name(name: str, where: str) -> str:
+    if not name or len(name) > _NAME_LIMIT or not name.replace("-", "").isalnum():
+        raise Refused("bad-value", "A name is letters, digits and hyphens, 64 at most", where=where)
+    return name
+
+
+class Office:
+    """Changes the registry: appends the entries, then folds them in before it answers.
+
+    Args:
+        ledger, registry: the record and its projection.
+        entropy: random bytes for new keys.
+    """
+
+    def __init__(
+        self, ledger: Ledger, registry: Registry, entropy: Callable[[int], bytes]
+    ) -> None:
+        self._ledger = ledger
+        self.registry = registry
+        self._entropy = entropy
+        self._lock = threading.Lock()
+
+    async def enter(self, author: Viewer, changes: Sequence[RegistryChange]) -> None:
+        """Append changes; they are in force when this returns."""
+        await self._ledger.append_soon([draft_of(change, author) for change in changes])
+        self.fold()
+
+    def fold(self) -> None:
+        """Bring the registry up to the ledger's end."""
+        with self._lock:
+            while self.registry.catch_up(self._ledger.scan, self._ledger.length):
+                pass
+
+    def _check_place(self, author: Viewer, member: str, constituent: str) -> None:
+        """The operator serves all; a member's own administrator only that member."""
+        if author.member and (author.constituent or member != author.member):
+            raise Refused("not-permitted", "Your key manages your own member only", where="member")
+        if member and member not in self.registry.members:
+            raise Refused("bad-value", f"There is no member {member!r}", where="member")
+        if constituent and (member, constituent) not in self.registry.constituents:
+            raise Refused(
+                "bad-value", f"{member} has no constituent {constituent!r}", where="constituent"
+            )
+
+    async def issue(self, author: Viewer, order: KeyOrder) -> dict[str, str]:
+        """Make a key. The secret is in the answer and nowhere else."""
+        unknown = sorted(set(order.scopes) - set(SCOPES))
+        if unknown or not order.scopes:
+            raise Refused("bad-value", f"Choose scopes from: {' '.join(SCOPES)}", where="scopes")
+        if order.level not in LEVELS:
+            raise Refused("bad-value", f"{order.level!r} is no TLP level", where="level")
+        self._check_place(author, order.member, order.constituent)
+        self.registry.group(order.group)
+        key_id, text, digest = make_key(self._entropy)
+        change = KeyAdded(
+            self._ledger.now_us(),
+            id=key_id,
+            digest=digest.hex(),
+            member=order.member,
+            constituent=order.constituent,
+            person=order.person or key_id,
+            label=order.label,
+            scopes=tuple(dict.fromkeys(order.scopes)),
+            level=order.level,
+            group=order.group,
+        )
+        await self.enter(author, [change])
+        return {"id": key_id, "key": text}
+
+    async def revoke(self, author: Viewer, key_id: str) -> None:
+        """End a key at once."""
+        key = self.registry.keys.get(key_id)
+        if key is None:
+            raise Refused("not-found", f"There is no key {key_id!r}", where="id")
+        self._check_place(author, key.member, key.constituent)
+        await self.enter(author, [KeyRevoked(self._ledger.now_us(), key_id)])
+
+    async def show_agent_key(self, viewer: Viewer, public: bytes) -> str:
+        """An agent showed a public key: the first is `trusted`, another `pending`."""
+        known = self.registry.agent_keys.get(viewer.key, AgentKeys())
+        if public == known.trusted:
+            return "trusted"
+        if public not in known.pending:
+            at_us = self._ledger.now_us()
+            first = known.trusted is None
+            change = AgentKeyAdded(at_us, viewer.key, public.hex(), trusted=first)
+            await self.enter(viewer, [change])
+        return "trusted" if known.trusted is None else "pending"
+
+    async def trust(self, author: Viewer, key_id: str, public: bytes) -> None:
+        """A person accepts an agent's new key in place of the one before."""
+        key = self.registry.keys.get(key_id)
+        known = self.registry.agent_keys.get(key_id, AgentKeys())
+        if key is None or public not in known.pending:
+            raise Refused("not-found", "No such agent key is waiting", where="public")
+        self._check_place(author, key.member, key.constituent)
+        await self.enter(author, [AgentKeyTrusted(self._ledger.now_us(), key_id, public.hex())])
+
+    async def add_constituent(self, author: Viewer, member: str, order: ConstituentOrder) -> None:
+        """Add an organisation under a member."""
+        self._check_place(author, member, "")
+        name = _check_name(order.name, "name")
+        at_us = self._ledger.now_us()
+        await self.enter(author, [ConstituentAdded(at_us, member, name, order.title[:200])])
+
+    async def set_group(self, author: Viewer, name: str, members: tuple[str, ...]) -> None:
+        """Set a group's members. `region` follows the membership and is not set."""
+        _check_name(name, "name")
+        if author.member:
+            raise Refused("not-permitted", "Only the operator sets groups", where="group")
+        if name == "region":
+            raise Refused("bad-value", "`region` is all members, always", where="name")
+        for code in members:
+            self._check_place(author, code, "")
+        await self.enter(author, [GroupSet(self._ledger.now_us(), name, tuple(sorted(members)))])
+
+    async def set_membership(self, author: Viewer, code: str, *, present: bool) -> None:
+        """A state joins (again), or leaves with all its keys."""
+        if author.member:
+            raise Refused("not-permitted", "Only the operator changes membership", where="member")
+        facts = {fact.code: fact for fact in member_facts()}
+        if code not in facts or (code in self.registry.members) == present:
+            raise Refused("bad-value", f"{code!r} cannot do that now", where="member")
+        at_us, fact = self._ledger.now_us(), facts[code]
+        change: RegistryChange = (
+            MemberAdded(at_us, code, fact.name, fact.cert, fact.languages)
+            if present
+            else MemberLeft(at_us, code)
+        )
+        await self.enter(author, [change])
+
+
+def _admin(request: Request[Any, Any, Any]) -> Viewer:
+    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    require(viewer, "admin")
+    return viewer
+
+
+def routes(office: Office) -> list[HTTPRouteHandler]:
+    """The handlers of the registry."""
+    registry = office.registry
+
+    @get("/api/members")
+    async def list_members(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
+        """The members of the region, and for a signed-in viewer the groups they are in."""
+        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        groups = registry.groups.values() if viewer.key else ()
+        return [
+            {
+                **msgspec.to_builtins(member),
+                "groups": [g.name for g in groups if member.code in g.members],
+            }
+            for member in registry.members.values()
+        ]
+
+    @post("/api/members/{code:str}/constituents", status_code=201)
+    async def add_constituent(
+        request: Request[Any, Any, Any], code: str, data: ConstituentOrder
+    ) -> dict[str, str]:
+        """Add a constituent under a member."""
+        await office.add_constituent(_admin(request), code, data)
+        return {"member": code, "name": data.name}
+
+    @post("/api/members/{code:str}/leave", status_code=200)
+    async def member_leaves(request: Request[Any, Any, Any], code: str) -> dict[str, str]:
+        """A member leaves: its keys end and it sees nothing of what groups shared with it."""
+        await office.set_membership(_admin(request), code, present=False)
+        return {"member": code, "state": "left"}
+
+    @post("/api/members/{code:str}/join", status_code=200)
+    async def member_joins(request: Request[Any, Any, Any], code: str) -> dict[str, str]:
+        """A member joins again, and sees what is shared from now on."""
+        await office.set_membership(_admin(request), code, present=True)
+        return {"member": code, "state": "joined"}
+
+    @post("/api/groups/{name:str}", status_code=200)
+    async def set_group(
+        request: Request[Any, Any, Any], name: str, data: GroupOrder
+    ) -> dict[str, Any]:
+        """Set the members of a group from now on."""
+        await office.set_group(_admin(request), name, data.members)
+        return {"group": name, "members": registry.groups[name].members}
+
+    @post("/api/keys", status_code=201)
+    async def issue_key(request: Request[Any, Any, Any], data: KeyOrder) -> dict[str, str]:
+        """Make a key; its secret is shown this once."""
+        return await office.issue(_admin(request), data)
+
+    @get("/api/keys")
+    async def list_keys(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
+        """The keys in force that you manage, without their secrets."""
+        viewer = _admin(request)
+        return [
+            {
+                "id": key.id,
+                "member": key.member,
+                "constituent": key.constituent,
+                "person": key.person,
+                "label": key.label,
+                "scopes": key.scopes,
+                "level": key.level,
+                "group": key.group,
+                "agent_keys_pending": [
+                    public.hex()
+                    for public in registry.agent_keys.get(key.id, AgentKeys()).pending
+                ],
+            }
+            for key in registry.keys.values()
+            if not viewer.member or key.member == viewer.member
+        ]
+
+    @delete("/api/keys/{key_id:str}", status_code=200)
+    async def revoke_key(request: Request[Any, Any, Any], key_id: str) -> dict[str, str]:
+        """End a key at once."""
+        await office.revoke(_admin(request), key_id)
+        return {"id": key_id, "state": "revoked"}
+
+    @post("/api/keys/{key_id:str}/agents/{public:str}", status_code=200)
+    async def trust_agent_key(
+        request: Request[Any, Any, Any], key_id: str, public: str
+    ) -> dict[str, str]:
+        """Accept an agent's new public key (hex) in place of the one before."""
+        try:
+            raw = bytes.fromhex(public)
+        except ValueError:
+            raise Refused("bad-value", "A public key is 64 hex digits", where="public") from None
+        await office.trust(_admin(request), key_id, raw)
+        return {"id": key_id, "public": public, "state": "trusted"}
+
+    return [
+        list_members,
+        add_constituent,
+        member_leaves,
+        member_joins,
+        set_group,
+        issue_key,
+        list_keys,
+        revoke_key,
+        trust_agent_key,
+    ]

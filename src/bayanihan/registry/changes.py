@@ -1,0 +1,116 @@
+"""What can happen to the registry. Each change is the body of a `registry` entry.
+
+The time is part of each change, so that doing again what was once undone is a new entry
+and not a repetition of the old one.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from bayanihan.core.marking import Audience, Viewer
+from bayanihan.ledger import Draft
+
+# Nobody reads registry entries through an exit: no viewer is this person.
+_OPERATION = Audience("red", persons=("registry",))
+
+
+class _Change(msgspec.Struct, frozen=True, tag_field="change", forbid_unknown_fields=True):
+    at_us: int
+
+
+class MemberAdded(_Change, tag="member-added", frozen=True):
+    """A state joins, or joins again; `cert` is its focal point's name, "" where it has none."""
+
+    code: str
+    name: str
+    cert: str
+    languages: tuple[str, ...]
+
+
+class MemberLeft(_Change, tag="member-left", frozen=True):
+    """A state leaves: its keys end, and it loses every group version up to now."""
+
+    code: str
+
+
+class ConstituentAdded(_Change, tag="constituent-added", frozen=True):
+    """An organisation under a member."""
+
+    member: str
+    name: str
+    title: str
+
+
+class KeyAdded(_Change, tag="key-added", frozen=True):
+    """A key is issued. `digest` is the hex SHA-256 of its secret."""
+
+    id: str
+    digest: str
+    member: str
+    constituent: str
+    person: str
+    label: str
+    scopes: tuple[str, ...]
+    level: str
+    group: str
+
+
+class KeyRevoked(_Change, tag="key-revoked", frozen=True):
+    """A key ends, at once."""
+
+    id: str
+
+
+class GroupSet(_Change, tag="group-set", frozen=True):
+    """A group's members from now on; each setting is the group's next version."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+class AgentKeyAdded(_Change, tag="agent-key-added", frozen=True):
+    """An agent showed its public key (hex) under an API key; the first is trusted."""
+
+    key_id: str
+    public: str
+    trusted: bool
+
+
+class AgentKeyTrusted(_Change, tag="agent-key-trusted", frozen=True):
+    """A person accepted an agent's key; it replaces the one before."""
+
+    key_id: str
+    public: str
+
+
+RegistryChange = (
+    MemberAdded
+    | MemberLeft
+    | ConstituentAdded
+    | KeyAdded
+    | KeyRevoked
+    | GroupSet
+    | AgentKeyAdded
+    | AgentKeyTrusted
+)
+
+_decoder = msgspec.json.Decoder(RegistryChange)
+
+
+def draft_of(change: RegistryChange, author: Viewer) -> Draft:
+    """The entry that makes a change happen."""
+    tag = msgspec.json.decode(msgspec.json.encode(change))["change"]
+    return Draft(
+        "registry",
+        _OPERATION,
+        author=author.person,
+        origin=author.origin or "HUB",
+        object_id=f"registry--{tag}",
+        body=msgspec.json.encode(change),
+    )
+
+
+def change_of(body: bytes) -> RegistryChange:
+    """The change that an entry's body holds."""
+    return _decoder.decode(body)

@@ -1,0 +1,193 @@
+"""Who is who: members, constituents, keys, groups and agents' keys.
+
+A projection of `registry` entries: every change is audited by nature, and what is held in
+memory here can be thrown away. The tables are small, so all of it is kept in dicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from bayanihan.core.marking import REGION, Group, Viewer, group_marking_id
+from bayanihan.errors import Refused
+from bayanihan.ledger import Entry, Projection
+from bayanihan.registry.changes import (
+    AgentKeyAdded,
+    AgentKeyTrusted,
+    ConstituentAdded,
+    GroupSet,
+    KeyAdded,
+    KeyRevoked,
+    MemberAdded,
+    MemberLeft,
+    change_of,
+)
+from bayanihan.registry.keys import Key, matches, parts_of
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One of the region's states. `cert` is "" where it has no confirmed national CERT."""
+
+    code: str
+    name: str
+    cert: str = ""
+    languages: tuple[str, ...] = ()
+
+
+class Constituent(msgspec.Struct, frozen=True):
+    """An organisation under a member."""
+
+    member: str
+    name: str
+    title: str = ""
+
+
+class AgentKeys(msgspec.Struct, frozen=True):
+    """The public keys that agents showed under one API key."""
+
+    trusted: bytes | None = None
+    pending: tuple[bytes, ...] = ()
+
+
+class Registry(Projection):
+    """The registry as it stands at `position`. Read from any thread."""
+
+    name = "registry"
+    version = 1
+    kinds = ("registry",)
+    schema = "CREATE TABLE changes (position INTEGER PRIMARY KEY, body BLOB)"
+
+    def __init__(
+        self, folder: Path | None, epoch: bytes, length: int = 0, *, read_only: bool = False
+    ) -> None:
+        self.members: dict[str, Member] = {}
+        self.constituents: dict[tuple[str, str], Constituent] = {}
+        self.keys: dict[str, Key] = {}
+        self.groups: dict[str, Group] = {}
+        self.agent_keys: dict[str, AgentKeys] = {}
+        self.lost: dict[str, dict[str, int]] = {}
+        self._viewers: dict[str, Viewer] = {}
+        self._waiting: list[bytes] = []
+        super().__init__(folder, epoch, length, read_only=read_only)
+
+    def loaded(self) -> None:
+        """Take the saved changes up again."""
+        for (body,) in self.db.execute("SELECT body FROM changes ORDER BY position"):
+            self._apply(body)
+
+    def fold(self, entry: Entry, body: bytes | None) -> None:
+        """Save one change; it takes effect in `folded`, once it is committed."""
+        if body is not None:
+            self.db.execute("INSERT INTO changes VALUES (?, ?)", (entry.position, body))
+            self._waiting.append(body)
+
+    def folded(self) -> None:
+        """Apply what was committed."""
+        waiting, self._waiting = self._waiting, []
+        for body in waiting:
+            self._apply(body)
+
+    def _apply(self, body: bytes) -> None:
+        change = change_of(body)
+        match change:
+            case MemberAdded():
+                member = Member(change.code, change.name, change.cert, change.languages)
+                self.members = {**self.members, change.code: member}
+                self._set_group(REGION, tuple(sorted(self.members)))
+            case MemberLeft():
+                self._leave(change.code)
+            case ConstituentAdded():
+                place = (change.member, change.name)
+                self.constituents[place] = Constituent(*place, change.title)
+            case KeyAdded():
+                self.keys[change.id] = _key_of(change)
+            case KeyRevoked():
+                self.keys.pop(change.id, None)
+            case GroupSet():
+                self._set_group(change.name, change.members)
+            case AgentKeyAdded():
+                self._add_agent_key(change)
+            case AgentKeyTrusted():
+                known = self.agent_keys.get(change.key_id, AgentKeys())
+                public = bytes.fromhex(change.public)
+                pending = tuple(key for key in known.pending if key != public)
+                self.agent_keys[change.key_id] = AgentKeys(public, pending)
+        self._viewers = {}
+
+    def _set_group(self, name: str, members: tuple[str, ...]) -> None:
+        before = self.groups.get(name, Group(name, 0, ()))
+        for code in set(before.members) - set(members):
+            self.lost.setdefault(code, {})[name] = before.version
+        self.groups = {
+            **self.groups,
+            name: Group(name, before.version + 1, tuple(sorted(members))),
+        }
+
+    def _leave(self, code: str) -> None:
+        for group in list(self.groups.values()):
+            if code in group.members:
+                self._set_group(group.name, tuple(m for m in group.members if m != code))
+        self.members = {known: m for known, m in self.members.items() if known != code}
+        self.keys = {key_id: key for key_id, key in self.keys.items() if key.member != code}
+
+    def _add_agent_key(self, change: AgentKeyAdded) -> None:
+        known = self.agent_keys.get(change.key_id, AgentKeys())
+        public = bytes.fromhex(change.public)
+        if change.trusted:
+            self.agent_keys[change.key_id] = AgentKeys(public, known.pending)
+        elif public not in known.pending:
+            self.agent_keys[change.key_id] = AgentKeys(known.trusted, (*known.pending, public))
+
+    # look-ups
+
+    def sign_in(self, text: str) -> Viewer:
+        """The viewer behind a key's text. Raises `Refused("not-signed-in")`."""
+        key_id, secret = parts_of(text)
+        key = self.keys.get(key_id)
+        if key is None or not matches(key, secret):
+            raise Refused("not-signed-in", "This key is not known here, or it was revoked")
+        return self.viewer(key_id)
+
+    def viewer(self, key_id: str) -> Viewer:
+        """The viewer that a key stands for now. Raises `Refused("not-signed-in")`."""
+        known = self._viewers.get(key_id)
+        if known is None:
+            key = self.keys.get(key_id)
+            if key is None:
+                raise Refused("not-signed-in", "This key was revoked")
+            lost = tuple(sorted(self.lost.get(key.member, {}).items()))
+            known = Viewer(
+                key.id, key.person, key.member, key.constituent, frozenset(key.scopes), lost
+            )
+            self._viewers[key_id] = known
+        return known
+
+    def group(self, name: str) -> Group:
+        """A group as constituted now. Raises `Refused("bad-parameter")`."""
+        group = self.groups.get(name)
+        if group is None:
+            raise Refused("bad-parameter", f"There is no group named {name!r}", where="group")
+        return group
+
+    def group_markings(self) -> dict[str, str]:
+        """Group marking id -> group name."""
+        return {group_marking_id(name): name for name in self.groups}
+
+
+def _key_of(change: KeyAdded) -> Key:
+    return Key(
+        change.id,
+        bytes.fromhex(change.digest),
+        change.member,
+        change.scopes,
+        change.constituent,
+        change.person,
+        change.label,
+        change.level,
+        change.group,
+    )
+
+

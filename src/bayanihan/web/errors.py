@@ -1,0 +1,65 @@
+"""How errors leave over HTTP: one JSON shape, whatever raised them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+from litestar import Request
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.response import Response
+
+from bayanihan.errors import BayanihanError, Broken, Refused, as_json
+
+logger = logging.getLogger(__name__)
+
+
+def answer(error: BayanihanError) -> Response[bytes]:
+    """An error as an HTTP response, with what the status calls for in the headers."""
+    headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="bayanihan", Basic realm="bayanihan"'
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    return Response(
+        as_json(error), status_code=error.status, media_type="application/json", headers=headers
+    )
+
+
+def on_ours(request: Request[Any, Any, Any], error: BayanihanError) -> Response[bytes]:
+    """Render one of our own errors; what is broken is also logged."""
+    if isinstance(error, Broken):
+        logger.error("%s %s: %s", request.method, request.url.path, error)
+    return answer(error)
+
+
+def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Render the framework's errors as ours."""
+    path = request.url.path
+    if isinstance(error, NotFoundException):
+        return answer(Refused("not-found", "There is nothing at this address", where=path))
+    if isinstance(error, MethodNotAllowedException):
+        message = f"{request.method} does nothing at this address"
+        return answer(Refused("method-not-allowed", message, where=path))
+    if isinstance(error, ValidationException) or error.status_code == 400:
+        extra = error.extra if isinstance(error.extra, list) else []
+        first: dict[str, Any] = extra[0] if extra and isinstance(extra[0], dict) else {}
+        where = str(first.get("key", ""))
+        message = str(first.get("message", "")) or error.detail
+        return answer(Refused("bad-parameter", message, where=where))
+    if error.status_code == 413:
+        return answer(Refused("too-large", "The request is too large"))
+    return on_any(request, error)
+
+
+def on_any(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A fault of ours: logged under an id, told without any detail of the inside."""
+    error_id = secrets.token_hex(4)
+    logger.error("error %s: %s %s", error_id, request.method, request.url.path, exc_info=error)
+    return answer(Broken("internal", f"The hub failed (error id {error_id})"))
