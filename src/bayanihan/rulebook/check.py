@@ -26,7 +26,7 @@ def versions(texts: Iterable[Text]) -> dict[str, tuple[Provision, ...]]:
                         "conflict",
                         f"{provision.id} is valid twice at once: see also {other.place}.",
                         where=provision.place,
-                        next_step="Give the versions disjoint from/until or known_from/known_until.",
+                        next_step="Give the versions disjoint law dates or knowledge dates.",
                     )
             found[provision.id] = (*found.get(provision.id, ()), provision)
     return found

@@ -19,7 +19,7 @@ from typing import Any
 from bayanihan.rulebook.derive import Derivation, Proof, reasons, unknown_facts
 from bayanihan.rulebook.facts import Fact, Facts, Value
 from bayanihan.rulebook.law import Provision
-from bayanihan.rulebook.truth import NEVER, NO, UNKNOWN, YES, at, next_start, since, was
+from bayanihan.rulebook.truth import NEVER, UNKNOWN, YES, at, next_start, since, was
 from bayanihan.rulebook.view import View
 
 STATES = ("yes", "no", "undetermined", "not-yet", "ended", "exempt")

@@ -15,7 +15,18 @@ from bayanihan.rulebook.condition import All, AnyOf, Condition, Event, Finding, 
 from bayanihan.rulebook.facts import Facts
 from bayanihan.rulebook.leaf import Leaf
 from bayanihan.rulebook.truth import (
-    CONSTANT, NAMES, NEVER, NO, UNKNOWN, YES, Timeline, at, both, either, interval, negate,
+    CONSTANT,
+    NAMES,
+    NEVER,
+    NO,
+    UNKNOWN,
+    YES,
+    Timeline,
+    at,
+    both,
+    either,
+    interval,
+    negate,
 )  # fmt: skip
 from bayanihan.rulebook.view import Version, View
 
@@ -224,7 +235,7 @@ def _lines(node: Proof, wanted: str) -> Iterator[str]:
         opposite = {"yes": "no", "no": "yes", "unknown": "unknown"}[wanted]
         yield from _lines(node["not"][0], opposite)
     else:
-        for child in node.get("all", node.get("any", ())):
+        for child in node["all"] if "all" in node else node.get("any", ()):
             yield from _lines(child, wanted)
 
 

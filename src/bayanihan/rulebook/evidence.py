@@ -56,9 +56,7 @@ class Satisfaction:
     reason: str
 
 
-def satisfied(
-    provision: Provision, attestations: Sequence[Attestation], day: str
-) -> Satisfaction:
+def satisfied(provision: Provision, attestations: Sequence[Attestation], day: str) -> Satisfaction:
     """Judge a duty's evidence on a day.
 
     A duty that names no attestation kind (`satisfied_by`) is never satisfied by one: its
@@ -95,7 +93,7 @@ def read_attestations(raw: Any, where: str) -> tuple[Attestation, ...]:
             raise Refused("bad-value", "An attestation has a digest and a kind.", where=place)
         unknown = set(entry) - {"digest", "kind", "start", "end", "revoked", "drifted"}
         if unknown:
-            raise Refused("bad-value", f"No key {sorted(unknown)[0]!r} here.", where=place)
+            raise Refused("bad-value", f"No key {min(unknown)!r} here.", where=place)
         days = {
             name: check_day(entry[name], f"{place}.{name}") if entry.get(name) else ""
             for name in ("start", "end", "revoked", "drifted")

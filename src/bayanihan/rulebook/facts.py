@@ -134,7 +134,8 @@ def _number(name: str, raw: Any, place: str) -> int | Decimal:
         raise Refused("bad-number", f"{name} is not a finite number.", where=place)
     if raw < 0:
         raise Refused("bad-value", f"{name} is not negative.", where=place)
-    return raw
+    number: int | Decimal = raw
+    return number
 
 
 def read_vocabulary(root: Mapping) -> Vocabulary:

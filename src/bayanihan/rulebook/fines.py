@@ -138,23 +138,27 @@ def check_fines(book: Rulebook) -> None:
     """
     for text in book.texts.values():
         for name, rule in (text.details.get("fines") or {}).items():
-            for key in ("article", "infringes", "amount_eur", "percent", "slice"):
-                if key not in rule:
-                    raise Refused("missing-property", f"Fine {name}: `{key}`.", where=rule.place())
-            if "known_from" in rule:
-                check_day(rule["known_from"], rule.place("known_from"))
-            for entry in rule.get("lower_for") or []:
-                if entry.get("size") not in SIZES or entry.get("slice") not in book.slices:
-                    raise Refused("bad-value", f"Fine {name}: a size and slice.", where=entry.place())
-            if rule["slice"] not in book.slices:
-                raise Refused("bad-value", f"Fine {name}: no such slice.", where=rule.place("slice"))
+            _check_rule(book, name, rule)
     for group in book.provisions.values():
         for provision in group:
-            key = provision.details.get("fine")
-            if key and key not in (book.texts[provision.text].details.get("fines") or {}):
-                raise Refused(
-                    "bad-value", f"{provision.id} names no fine rule {key!r}.", where=provision.place
-                )
+            fine = provision.details.get("fine")
+            if fine and fine not in (book.texts[provision.text].details.get("fines") or {}):
+                place = provision.place
+                raise Refused("bad-value", f"{provision.id} names no fine {fine!r}.", where=place)
+
+
+def _check_rule(book: Rulebook, name: str, rule: Any) -> None:
+    for key in ("article", "infringes", "amount_eur", "percent", "slice"):
+        if key not in rule:
+            raise Refused("missing-property", f"The fine {name} needs `{key}`.", where=rule.place())
+    if "known_from" in rule:
+        check_day(rule["known_from"], rule.place("known_from"))
+    if rule["slice"] not in book.slices:
+        raise Refused("bad-value", f"The fine {name} names no slice.", where=rule.place("slice"))
+    for entry in rule.get("lower_for") or []:
+        if entry.get("size") not in SIZES or entry.get("slice") not in book.slices:
+            why = f"In the fine {name}, lower_for has a size and a slice."
+            raise Refused("bad-value", why, where=entry.place())
 
 
 def _plain(value: Decimal) -> int | float:

@@ -113,7 +113,7 @@ def _compile(source: str, place: str) -> Any:
 
 
 def _tokens(source: str, place: str) -> list[tuple[str, str]]:
-    if not isinstance(source, str) or not source.strip():
+    if not source.strip():
         raise Refused("bad-value", "A leaf is a comparison such as `size == 'sme'`.", where=place)
     if len(source) > LENGTH_LIMIT:
         raise Refused("too-large", f"A leaf is over {LENGTH_LIMIT} characters.", where=place)

@@ -14,14 +14,20 @@ from typing import Any
 
 from bayanihan.errors import Broken, Refused
 from bayanihan.rulebook import check, law
-from bayanihan.rulebook.condition import AnyOf, Condition, Finding, read_condition
 from bayanihan.rulebook.condition import All as AllOf
+from bayanihan.rulebook.condition import AnyOf, Condition, Finding, read_condition
 from bayanihan.rulebook.facts import Vocabulary, read_vocabulary
 from bayanihan.rulebook.fines import check_fines
 from bayanihan.rulebook.leaf import Leaf
 from bayanihan.rulebook.reader import Mapping, read
 from bayanihan.rulebook.schema import (
-    choice_in, day_in, expect_keys, expect_mapping, text_in, texts_in, whole_in,
+    choice_in,
+    day_in,
+    expect_keys,
+    expect_mapping,
+    text_in,
+    texts_in,
+    whole_in,
 )  # fmt: skip
 
 SEALS_FILE = "seals.yaml"
@@ -61,7 +67,7 @@ def load(files: AnyMapping[str, str], seals: AnyMapping[str, str] | None = None)
     slices: dict[str, law.Slice] = {}
     texts: dict[str, law.Text] = {}
     parts: dict[str, Any] = {}
-    for name, root in roots.items():
+    for root in roots.values():
         for source in _sources(root):
             _once(sources, source.id, source, root, "source")
         for piece in _slices(root):
@@ -266,12 +272,17 @@ def _rows(raw: Any, vocabulary: Vocabulary, place: str) -> tuple[law.Row, ...]:
         expect_mapping(months, "months_after_entry", entry.place("months_after_entry"))
         rows.append(
             law.Row(
-                day_in(entry, "from"), day_in(entry, "until"), day_in(entry, "known_from"),
-                day_in(entry, "known_until"), condition,
+                day_in(entry, "from"),
+                day_in(entry, "until"),
+                day_in(entry, "known_from"),
+                day_in(entry, "known_until"),
+                condition,
                 {track: whole_in(months, track) for track in months},
-                entry.get("needs_assistance") is True, text_in(entry, "slice"),
-                text_in(entry, "note"), entry.place(),
-            )  # fmt: skip
+                entry.get("needs_assistance") is True,
+                text_in(entry, "slice"),
+                text_in(entry, "note"),
+                entry.place(),
+            )
         )
     check.rows_disjoint(rows)
     return tuple(rows)

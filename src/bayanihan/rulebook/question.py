@@ -52,9 +52,7 @@ def check_dates(book: Rulebook, as_of: str, known: str) -> tuple[str, str]:
     first = first_day(book)
     for name, value in (("as-of", day), ("known", seen)):
         if value and value < first:
-            raise Refused(
-                "bad-parameter", f"The rulebook knows no law before {first}.", where=name
-            )
+            raise Refused("bad-parameter", f"The rulebook knows no law before {first}.", where=name)
     return day, seen
 
 

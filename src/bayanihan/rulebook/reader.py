@@ -28,7 +28,9 @@ ITEM_LIMIT = 200_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]{1,40}\Z")
-_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,40}\.[0-9]{0,40}|\.[0-9]{1,40}|[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?\Z")
+_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]{1,40}\.[0-9]{0,40}|\.[0-9]{1,40}|[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?\Z"
+)
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -68,7 +70,9 @@ def read(text: str, file: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "it is not YAML"
-        raise Refused("bad-value", f"{file} is not readable: {problem}.", where=f"{file}:{line}") from None
+        raise Refused(
+            "bad-value", f"{file} is not readable: {problem}.", where=f"{file}:{line}"
+        ) from None
     return building.root
 
 

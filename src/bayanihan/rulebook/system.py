@@ -1,11 +1,8 @@
 """A system file: what a provider or deployer writes down about one AI system.
 
-    system: bank-chatbot            its id
-    name: Loan assistant            for people
-    about: one or two sentences
-    facts: {roles: [deployer], ...} see the vocabulary; what is absent is unknown
-    attestations: [...]             optional, verified by the caller
-    register: {...}                 optional, entries of the public register
+Its keys: `system` (its id), `name` and `about` (for people), `facts` (see the vocabulary; what
+is absent is unknown), and optionally `attestations` (verified by the caller) and `register`
+(entries of the public register).
 """
 
 from __future__ import annotations

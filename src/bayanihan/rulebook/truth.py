@@ -64,11 +64,11 @@ def both(left: Timeline, right: Timeline) -> Timeline:
     """Kleene AND, day by day."""
     if len(left) == 1:
         truth = left[0][1]
-        if truth == YES or truth == NO:
+        if truth != UNKNOWN:
             return right if truth == YES else NEVER
     if len(right) == 1:
         truth = right[0][1]
-        if truth == YES or truth == NO:
+        if truth != UNKNOWN:
             return left if truth == YES else NEVER
     return _merge(left, right, min)
 
@@ -77,11 +77,11 @@ def either(left: Timeline, right: Timeline) -> Timeline:
     """Kleene OR, day by day."""
     if len(left) == 1:
         truth = left[0][1]
-        if truth == YES or truth == NO:
+        if truth != UNKNOWN:
             return right if truth == NO else ALWAYS
     if len(right) == 1:
         truth = right[0][1]
-        if truth == YES or truth == NO:
+        if truth != UNKNOWN:
             return left if truth == NO else ALWAYS
     return _merge(left, right, max)
 
