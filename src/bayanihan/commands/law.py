@@ -33,6 +33,7 @@ from bayanihan.rulebook.question import (
     read_adoption,
 )
 from bayanihan.rulebook.system import System, with_markets
+from bayanihan.rulebook.tracks import track_of
 from bayanihan.rulebook.view import view
 
 app = App(
@@ -231,11 +232,6 @@ def _markets(system: System) -> list[str]:
             next_step="Give --member, or the fact `markets`.",
         )
     return found
-
-
-def track_of(book: Rulebook, member: str) -> str:
-    """The capacity track of a member; EU has none and counts as A."""
-    return "A" if book is None or member == "EU" else "A"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -160,6 +160,8 @@ class Derivation:
         node: Proof = {"applies_from": span.row.start or _first(span.line)}
         if span.row.end:
             node["applies_until"] = span.row.end
+        if span.row.unconfirmed:
+            node["unconfirmed"] = span.row.note
         if span.row.slice:
             node["slice"] = span.row.slice
         if span.when is not None:
@@ -223,6 +225,8 @@ def _lines(node: Proof, wanted: str) -> Iterator[str]:
         yield f"{node['test']} is {wanted} ({facts})"
     elif "applies_from" in node:
         until = f" until {node['applies_until']}" if "applies_until" in node else ""
+        if "unconfirmed" in node:
+            until += f" ({node['unconfirmed']})"
         verb = {"yes": "in force", "unknown": "open", "no": "not in force"}[wanted]
         yield f"{verb}: applies from {node['applies_from'] or 'the beginning'}{until}"
         for child in node.get("why", ()):

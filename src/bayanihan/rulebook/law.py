@@ -68,6 +68,7 @@ class Row:
         when: further condition for this row (a transition, a sector), or None.
         months: months after a treaty's entry into force, by track; empty for a fixed start.
         needs_assistance: the start waits until the assistance named was delivered.
+        unconfirmed: no source confirms it, so within it the rule is unknown, not in force.
         slice: the quotation that says so; "" when only sources do.
         note: a remark for readers.
         place: file and line.
@@ -80,6 +81,7 @@ class Row:
     when: Condition | None
     months: Mapping[str, int]
     needs_assistance: bool
+    unconfirmed: bool
     slice: str
     note: str
     place: str

@@ -15,10 +15,14 @@ from typing import Any
 from bayanihan.errors import Broken, Refused
 from bayanihan.rulebook import check, law
 from bayanihan.rulebook.condition import All as AllOf
+from bayanihan.rulebook.clocks import check_clocks
 from bayanihan.rulebook.condition import AnyOf, Condition, Finding, read_condition
 from bayanihan.rulebook.facts import Vocabulary, read_vocabulary
 from bayanihan.rulebook.fines import check_fines
 from bayanihan.rulebook.leaf import Leaf
+from bayanihan.rulebook.matrix import check_members_part
+from bayanihan.rulebook.procedure import check_procedures
+from bayanihan.rulebook.question import JURISDICTIONS
 from bayanihan.rulebook.reader import Mapping, read
 from bayanihan.rulebook.schema import (
     choice_in,
@@ -46,7 +50,7 @@ _TEXT_MORE = (
 )  # fmt: skip
 _ROW_MORE = (
     "from", "until", "known_from", "known_until", "when", "slice", "note", "months_after_entry",
-    "needs_assistance",
+    "needs_assistance", "unconfirmed",
 )  # fmt: skip
 
 
@@ -85,6 +89,9 @@ def load(files: AnyMapping[str, str], seals: AnyMapping[str, str] | None = None)
     digest = "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
     book = law.Rulebook(digest, texts, provisions, sources, slices, vocabulary, parts)
     check_fines(book)
+    check_clocks(book, JURISDICTIONS)
+    check_members_part(book)
+    check_procedures(book)
     return book
 
 
@@ -279,6 +286,7 @@ def _rows(raw: Any, vocabulary: Vocabulary, place: str) -> tuple[law.Row, ...]:
                 condition,
                 {track: whole_in(months, track) for track in months},
                 entry.get("needs_assistance") is True,
+                entry.get("unconfirmed") is True,
                 text_in(entry, "slice"),
                 text_in(entry, "note"),
                 entry.place(),

@@ -14,7 +14,7 @@ from bayanihan.errors import Refused
 from bayanihan.rulebook.check import excepted_by
 from bayanihan.rulebook.condition import Condition
 from bayanihan.rulebook.law import Provision, Row, Rulebook
-from bayanihan.rulebook.truth import ALWAYS, NEVER, Timeline, interval
+from bayanihan.rulebook.truth import ALWAYS, NEVER, UNKNOWN, YES, Timeline, interval
 
 TRACKS = ("A", "B", "C")
 
@@ -129,6 +129,8 @@ def _version(provision: Provision, known: str, assumed: Mapping[str, Assumption]
         if row.months:
             start, waits = track_start(row, assumed.get(provision.text))
             line = interval(start, "") if start else NEVER
+        if row.unconfirmed:
+            line = tuple((day, UNKNOWN if truth == YES else truth) for day, truth in line)
         spans.append(Span(line, row.when, row, waits))
     valid = interval(provision.start, provision.end)
     fixed = None
