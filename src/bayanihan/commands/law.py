@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from bayanihan.commands import law_print
+from bayanihan.commands import law_print, law_region
 from bayanihan.commands.law_files import (
     open_rulebook,
     open_system,
@@ -23,8 +23,7 @@ from bayanihan.rulebook.classify import next_question
 from bayanihan.rulebook.derive import Derivation
 from bayanihan.rulebook.duties import duties as derive_duties
 from bayanihan.rulebook.fines import ceiling
-from bayanihan.rulebook.law import Rulebook
-from bayanihan.rulebook.load import SEALS_FILE, write_seals
+from bayanihan.rulebook.load import SEALS_FILE, load, write_seals
 from bayanihan.rulebook.question import (
     JURISDICTIONS,
     ask,
@@ -151,7 +150,9 @@ def fines(
         given["size"] = size
     if turnover_eur:
         try:
-            given["turnover_eur"] = float(turnover_eur) if "." in turnover_eur else int(turnover_eur)
+            given["turnover_eur"] = (
+                float(turnover_eur) if "." in turnover_eur else int(turnover_eur)
+            )
         except ValueError:
             raise Refused(
                 "bad-parameter", f"{turnover_eur!r} is not a number.", where="turnover-eur"
@@ -212,6 +213,7 @@ def seal(folder: Path) -> None:
         bayanihan law seal texts/
     """
     files = rulebook_files(folder)
+    load(files)
     content = write_seals(files)
     path = folder / SEALS_FILE
     before = read_text(path) if path.exists() else ""
@@ -219,6 +221,17 @@ def seal(folder: Path) -> None:
     book = open_rulebook(folder)
     changed = "unchanged" if before == content else "written"
     print(f"{len(files) - (SEALS_FILE in files)} files, seals {changed}: {book.digest}")
+
+
+app.command(law_region.matrix)
+app.command(law_region.adopt)
+app.command(law_region.clocks)
+app.command(law_region.tracks)
+app.command(law_region.register)
+app.command(law_region.assess)
+app.command(law_region.practices)
+app.command(law_region.checks)
+app.command(law_region.run_tests, name="test")
 
 
 def _markets(system: System) -> list[str]:
@@ -237,7 +250,7 @@ def _markets(system: System) -> list[str]:
 def main(arguments: list[str] | None = None) -> None:
     """Run `law` alone: 0 done, 1 refused with its reason."""
     try:
-        app(arguments)
+        sys.exit(app(arguments) or 0)
     except BayanihanError as error:
         print(as_text(error), file=sys.stderr)
         sys.exit(1)

@@ -7,13 +7,18 @@ from typing import Any
 from bayanihan.commands.hub_client import as_json_text
 from bayanihan.errors import Refused
 from bayanihan.rulebook.classify import FindingState, Question
+from bayanihan.rulebook.clocks import Clock, moment_text
 from bayanihan.rulebook.derive import Proof
 from bayanihan.rulebook.diff import Change, Effect
 from bayanihan.rulebook.duties import Duty
 from bayanihan.rulebook.export import duties_calendar, duties_page, sheet
+from bayanihan.rulebook.filing import Filing
 from bayanihan.rulebook.fines import Ceiling
 from bayanihan.rulebook.law import Rulebook
+from bayanihan.rulebook.matrix import Adoption, Cell
+from bayanihan.rulebook.register import Entry
 from bayanihan.rulebook.system import System
+from bayanihan.rulebook.tracks import Standing
 
 
 def show_json(document: Any) -> None:
@@ -68,10 +73,12 @@ def show_findings(
 
 def show_proof(node: Proof, depth: int) -> None:
     """A proof tree, indented."""
-    words = []
-    for key in ("finding", "article", "test", "applies_from", "applies_until", "slice"):
-        if key in node:
-            words.append(f"{key} {node[key]}" if key.startswith("applies") else str(node[key]))
+    keys = ("finding", "article", "test", "applies_from", "applies_until", "slice")
+    words = [
+        f"{key} {node[key]}" if key.startswith("applies") else str(node[key])
+        for key in keys
+        if key in node
+    ]
     label = ", ".join(words) or next(k for k in node if k != "is")
     print(f"{'':{2 * depth}}{node['is']:8}{label}")
     for key in ("why", "all", "any", "not", "unless"):
@@ -139,7 +146,9 @@ def _show_duties_text(
 def show_ceiling(book: Rulebook, found: Ceiling) -> None:
     """One fine ceiling."""
     high = "no upper limit follows" if found.high_eur is None else f"EUR {found.high_eur:,.0f}"
-    span = high if found.low_eur == found.high_eur else f"between EUR {found.low_eur:,.0f} and {high}"
+    span = (
+        high if found.low_eur == found.high_eur else f"between EUR {found.low_eur:,.0f} and {high}"
+    )
     print(f"{found.article} (infringement of {found.infringes}): up to {span}")
     print(f"  {found.rule}")
     print(f"  quoted: {', '.join(found.slices)}")
@@ -160,4 +169,91 @@ def show_diff(
     for effect in effects:
         print(f"{effect.system}: {effect.effect} {effect.article} [{effect.duty}] "
               f"{effect.before or 'never'} -> {effect.after or 'never'}")  # fmt: skip
+    show_stamp(book)
+
+
+def show_matrix(book: Rulebook, baseline: str, members: list[str], cells: list[Cell]) -> None:
+    """A matrix as a table: topics down, members across, then the sources."""
+    text = book.text(baseline)
+    print(f"{text.title}" + (f"  *{text.watermark}*" if text.watermark else "") + "\n")
+    short = {"equal": "=", "stricter": ">", "weaker": "<", "gap": "gap", "conflict": "CONFLICT",
+             "unknown": "?"}  # fmt: skip
+    print(f"{'':36}" + "".join(f"{member:>5}" for member in members))
+    by_row: dict[str, dict[str, Cell]] = {}
+    for cell in cells:
+        by_row.setdefault(cell.obligation, {})[cell.member] = cell
+    for row in by_row.values():
+        topic = next(iter(row.values())).topic
+        line = "".join(f"{short[row[m].relation][:4]:>5}" for m in members)
+        print(f"{topic[:35]:36}{line}")
+    print("\n= equal, > stricter, < weaker, gap: no rule in force, CONF conflict, ? unknown")
+    used = sorted({c.source for c in cells if c.source})
+    for source_id in used:
+        source = book.sources[source_id]
+        print(
+            f"  {source_id}: {source.title} ({source.publisher}, {source.date}; {source.quality})"
+        )
+    show_stamp(book)
+
+
+def show_adoption(book: Rulebook, found: Adoption, mark: str) -> None:
+    """What adopting a clause would change."""
+    print(f"If {found.article} [{found.clause}] were adopted" + (f"  *{mark}*" if mark else ""))
+    changes = ", ".join(f"{m} ({r})" for m, r in found.must_change.items()) or "nobody known"
+    print(f"  must change: {changes}")
+    print(
+        f"  may keep:    {', '.join(f'{m} ({r})' for m, r in found.may_keep.items()) or 'nobody'}"
+    )
+    print(f"  not known:   {', '.join(found.not_known) or 'nobody'}")
+    for system, member, day in found.gains:
+        print(f"  {system} gains it in {member} from {day}")
+    print(f"  stay free:   {', '.join(found.stays_free) or 'none of those asked about'}")
+    show_stamp(book)
+
+
+def show_clocks(book: Rulebook, clocks: list[Clock], filings: list[Filing]) -> None:
+    """Clocks of an incident, and the drafts."""
+    for one in clocks:
+        print(f"{one.member} {one.state:12} {one.kind}: to {one.addressee} [{one.clock}]")
+        for deadline in one.deadlines:
+            due = moment_text(deadline.due) or ""
+            print(f"{'':16}{deadline.part:11} {deadline.limit:16} {due}")
+        if one.note:
+            print(f"{'':16}{one.note}")
+        print(f"{'':16}source: {', '.join(one.sources)} ({one.quality})")
+    for filing in filings:
+        still = f"   still open: {', '.join(filing.open_fields)}" if filing.open_fields else ""
+        print(f"\n--- draft for {filing.clock}, a person files it{still}\n{filing.text}")
+    show_stamp(book)
+
+
+def show_tracks(book: Rulebook, found: list[Standing]) -> None:
+    """Capacity tracks."""
+    for one in found:
+        print(f"{one.member}: track {one.track} (readiness {one.readiness}, {one.source})"
+              f"  *{one.watermark}*")  # fmt: skip
+        print(f"    entitled to: {'; '.join(one.entitlements)}")
+        print(f"    milestones:  {'; '.join(one.milestones)}")
+        if one.still_needed:
+            print(f"    graduation needs: {'; '.join(one.still_needed)}")
+    show_stamp(book)
+
+
+def show_register(book: Rulebook, found: Entry) -> None:
+    """A register entry."""
+    print(f"{found.system}: section {found.section or '-'} ({found.place}); {found.why}")
+    for point, label, value in found.fields:
+        print(f"  {point:2} {label}: {value}")
+    if found.missing:
+        print(f"  missing: {'; '.join(found.missing)}")
+    show_stamp(book)
+
+
+def show_assessment(book: Rulebook, found: dict[str, Any]) -> None:
+    """An impact assessment, as a form in Markdown."""
+    print(f"# {found['title']}\n\nSystem: {found['system']}. {found['note']}")
+    for section in found["sections"]:
+        print(f"\n## {section['title']}")
+        for question in section["questions"]:
+            print(f"- {question['ask']}\n  {question['answer'] or '[to be answered]'}")
     show_stamp(book)

@@ -163,16 +163,14 @@ def _clock(
     sources = texts_in(row, "source")
     if "slice" in row:
         sources = (book.slices[row["slice"]].source, *sources)
-    quality = book.sources[sources[0]].quality
+    quality = book.best_quality(sources)
     return Clock(
         row["id"], row["member"], row["kind"], state, text_in(row, "trigger"),
         text_in(row, "addressee"), deadlines, note, missing, sources, quality,
     )  # fmt: skip
 
 
-def _state(
-    derivation: Derivation, incident: Incident, row: Mapping
-) -> tuple[str, tuple[str, ...]]:
+def _state(derivation: Derivation, incident: Incident, row: Mapping) -> tuple[str, tuple[str, ...]]:
     if "gap" in row:
         return "gap", ()
     if "unknown" in row:
@@ -241,9 +239,7 @@ def check_clocks(book: Rulebook, jurisdictions: Sequence[str]) -> None:
             seen.add(row["id"])
 
 
-def _check_row(
-    book: Rulebook, row: Mapping, kinds: Mapping, jurisdictions: Sequence[str]
-) -> None:
+def _check_row(book: Rulebook, row: Mapping, kinds: Mapping, jurisdictions: Sequence[str]) -> None:
     expect_keys(row, "A clock", ("id", "member", "kind", "roles", "trigger", "addressee"),
                 (*PARTS, "note", "applies", "source", "slice", "gap", "unknown"))  # fmt: skip
     place = row.place()

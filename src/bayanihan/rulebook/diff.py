@@ -70,7 +70,8 @@ def diff(book: Rulebook, before: str, after: str) -> list[Change]:
 
     Args:
         book: the rulebook.
-        before, after: `text@day`, or `text` for all that is known.
+        before: `text@day`, or `text` for all that is known.
+        after: likewise.
 
     Raises:
         Refused: `bad-parameter` when they are states of different texts.
@@ -148,9 +149,7 @@ def _compare_fine(name: str, rule: Any, before: str, after: str) -> Iterable[Cha
         kind = "added" if stands(after) else "removed"
         yield Change(place, rule["article"], kind, "", "", rule["infringes"])
     elif sizes(before) != sizes(after):
-        yield Change(
-            place, rule["article"], "changed", "lower for", sizes(before), sizes(after)
-        )
+        yield Change(place, rule["article"], "changed", "lower for", sizes(before), sizes(after))
 
 
 def effects(
@@ -159,7 +158,8 @@ def effects(
     """What changes for systems: each duty that they gain, lose, or owe from another day.
 
     Args:
-        before, after: the two views.
+        before: the view that duties are compared from.
+        after: the view that they are compared to.
         systems: whose duties to derive.
         texts: only duties of these texts; all when empty.
         day: the law date; duties that begin later count with their day.
@@ -172,9 +172,7 @@ def effects(
             was, now = _owed_from(old, provision_id, day), _owed_from(new, provision_id, day)
             if was != now:
                 effect = "gains" if not was else "loses" if not now else "moves"
-                found.append(
-                    Effect(system.id, provision_id, provision.article, effect, was, now)
-                )
+                found.append(Effect(system.id, provision_id, provision.article, effect, was, now))
     return found
 
 

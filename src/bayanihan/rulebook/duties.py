@@ -113,7 +113,9 @@ def _duty(
     elif found.state == "yes":
         state, due = "owed", found.since
     elif found.state in ("not-yet", "undetermined"):
-        state = "upcoming" if found.state == "not-yet" else "undetermined"
+        # A later day on which it only may hold is open, not upcoming.
+        certain = found.state == "not-yet" and not found.missing
+        state = "upcoming" if certain else "undetermined"
         due = found.since
     else:
         return None
@@ -153,12 +155,6 @@ def cost_of(provision: Provision) -> str:
 def quality_of(derivation: Derivation, provision: Provision) -> str:
     """The best quality among the provision's sources (a slice counts as its source)."""
     book = derivation.view.rulebook
-    names = [*provision.sources, *(book.slices[piece].source for piece in provision.slices)]
-    order = {quality: rank for rank, quality in enumerate(_QUALITY_ORDER)}
-    return min((book.sources[name].quality for name in names), key=lambda q: order[q])
-
-
-_QUALITY_ORDER = (
-    "official", "law-firm", "academic", "press", "secondary-tracker", "vendor", "own", "weak",
-    "unconfirmed", "not-found",
-)  # fmt: skip
+    return book.best_quality(
+        [*provision.sources, *(book.slices[piece].source for piece in provision.slices)]
+    )

@@ -126,9 +126,7 @@ def page(
     )
 
 
-def duties_page(
-    system: System, duties: Sequence[Duty], day: str, stamp: Mapping[str, str]
-) -> str:
+def duties_page(system: System, duties: Sequence[Duty], day: str, stamp: Mapping[str, str]) -> str:
     """The duties of a system as a page to print."""
     rows = [
         (
@@ -143,6 +141,4 @@ def duties_page(
         "Mark",
     )  # fmt: skip
     marks = tuple(dict.fromkeys(one.watermark for one in duties if one.watermark))
-    return page(
-        f"Duties: {system.name or system.id}", f"On {day}.", columns, rows, stamp, marks
-    )
+    return page(f"Duties: {system.name or system.id}", f"On {day}.", columns, rows, stamp, marks)

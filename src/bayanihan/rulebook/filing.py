@@ -64,8 +64,10 @@ def draft(
     """Draft one owed filing from the one report.
 
     Args:
-        clock, deadline: what is owed.
-        incident, system: what is known.
+        clock: the rule.
+        deadline: which of its filings.
+        incident: what happened.
+        system: the system concerned.
         known: further fields (`affected`, `measures`, `contact`).
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,9 +27,10 @@ BINDING = ("treaty", "law", "decree")
 KINDS = ("finding", "exception", "role", "duty", "right", "power")
 
 # How far a source carries; "unconfirmed" and "not-found" never make a fact.
+# From the best down.
 QUALITIES = (
-    "official", "law-firm", "academic", "press", "secondary-tracker", "vendor", "weak",
-    "unconfirmed", "not-found", "own",
+    "official", "law-firm", "academic", "press", "secondary-tracker", "vendor", "own", "weak",
+    "unconfirmed", "not-found",
 )  # fmt: skip
 
 
@@ -164,6 +165,11 @@ class Rulebook:
             known = ", ".join(self.texts)
             raise Refused("not-found", f"No text is called {text_id!r}; there are {known}.")
         return found
+
+    def best_quality(self, names: Iterable[str]) -> str:
+        """The best quality among these sources; "not-found" when there are none."""
+        qualities = [self.sources[name].quality for name in names]
+        return min(qualities, key=QUALITIES.index, default="not-found")
 
     def stamp(self) -> dict[str, str]:
         """What every answer carries: which rulebook spoke, and that it gives no legal advice."""

@@ -9,13 +9,15 @@ SHA-256, from `seals.yaml`) a file that was edited without being sealed again is
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
+from contextlib import contextmanager
 from typing import Any
 
 from bayanihan.errors import Broken, Refused
 from bayanihan.rulebook import check, law
-from bayanihan.rulebook.condition import All as AllOf
 from bayanihan.rulebook.clocks import check_clocks
+from bayanihan.rulebook.condition import All as AllOf
 from bayanihan.rulebook.condition import AnyOf, Condition, Finding, read_condition
 from bayanihan.rulebook.facts import Vocabulary, read_vocabulary
 from bayanihan.rulebook.fines import check_fines
@@ -33,6 +35,7 @@ from bayanihan.rulebook.schema import (
     texts_in,
     whole_in,
 )  # fmt: skip
+from bayanihan.rulebook.shelf import check_shelf
 
 SEALS_FILE = "seals.yaml"
 
@@ -66,33 +69,55 @@ def load(files: AnyMapping[str, str], seals: AnyMapping[str, str] | None = None)
         Broken: `record-damaged` when a file differs from its seal.
     """
     roots = {name: _root(name, files[name], seals) for name in sorted(files) if name != SEALS_FILE}
+    digests = {name: law.digest_of_file(files[name]) for name in roots}
     vocabulary = _vocabulary(roots)
     sources: dict[str, law.Source] = {}
     slices: dict[str, law.Slice] = {}
     texts: dict[str, law.Text] = {}
     parts: dict[str, Any] = {}
-    for root in roots.values():
-        for source in _sources(root):
-            _once(sources, source.id, source, root, "source")
-        for piece in _slices(root):
-            _once(slices, piece.id, piece, root, "slice")
     for name, root in roots.items():
-        if "text" in root:
-            text = _text(root, vocabulary, law.digest_of_file(files[name]))
-            _once(texts, text.id, text, root, "text")
-        elif "facts" not in root:
-            parts.setdefault(root["part"], []).append(root)
+        with _shape(name):
+            for source in _sources(root):
+                _once(sources, source.id, source, root, "source")
+            for piece in _slices(root):
+                _once(slices, piece.id, piece, root, "slice")
+            if "text" in root:
+                text = _text(root, vocabulary, digests[name])
+                _once(texts, text.id, text, root, "text")
+            elif "facts" not in root:
+                parts.setdefault(root["part"], []).append(root)
     provisions = check.versions(texts.values())
     check.references(provisions, sources, slices)
     check.acyclic(provisions)
-    lines = "".join(f"{n}\0{law.digest_of_file(files[n])}\n" for n in sorted(roots))
+    lines = "".join(f"{name}\0{digest}\n" for name, digest in digests.items())
     digest = "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
     book = law.Rulebook(digest, texts, provisions, sources, slices, vocabulary, parts)
-    check_fines(book)
-    check_clocks(book, JURISDICTIONS)
-    check_members_part(book)
-    check_procedures(book)
+    _check_parts(book)
     return book
+
+
+def _check_parts(book: law.Rulebook) -> None:
+    with _shape("a text's fines"):
+        check_fines(book)
+    with _shape("a part of clocks"):
+        check_clocks(book, JURISDICTIONS)
+    with _shape("a part of members"):
+        check_members_part(book)
+    with _shape("a part of procedures"):
+        check_procedures(book)
+    with _shape("a part of practices, checks or templates"):
+        check_shelf(book)
+
+
+@contextmanager
+def _shape(name: str) -> Iterator[None]:
+    """Whatever is not even shaped as the checks expect is the writer's fault, not ours."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise Refused(
+            "bad-value", f"{name} is not shaped as the reference says: {error!r}.", where=name
+        ) from error
 
 
 def read_seals(content: str) -> dict[str, str]:

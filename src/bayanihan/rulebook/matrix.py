@@ -207,9 +207,7 @@ def adopt(
             gains.extend(_gains(seen, provision, member, systems, day))
     gained = {system for system, _, _ in gains}
     free = tuple(one.id for one in systems if one.id not in gained)
-    return Adoption(
-        clause, provision.article, must, keep, tuple(unknown), tuple(gains), free
-    )
+    return Adoption(clause, provision.article, must, keep, tuple(unknown), tuple(gains), free)
 
 
 def _gains(

@@ -193,7 +193,7 @@ def _check_time(case: Case, step: Mapping, act: Act) -> None:
             moment = _deadline_of(case, step[key])
             if key == "after" and act.at <= moment:
                 raise Refused("pending", f"Not before {moment_text(moment)} ({step[key]}).",
-                              where=case.id, next_step="Wait until the period is over.")  # fmt: skip
+                              where=case.id, next_step="Wait for its end.")  # fmt: skip
             if key == "before" and act.at > moment:
                 raise Refused("conflict", f"Too late: {step[key]} ended {moment_text(moment)}.",
                               where=case.id, next_step="Nothing: the period is over.")  # fmt: skip
@@ -201,8 +201,7 @@ def _check_time(case: Case, step: Mapping, act: Act) -> None:
 
 def _deadline_of(case: Case, name: str) -> datetime:
     shorter = f"{name}-art5"
-    found = case.deadlines[shorter if case.prohibited and shorter in case.deadlines else name]
-    return found
+    return case.deadlines[shorter if case.prohibited and shorter in case.deadlines else name]
 
 
 def _check_ground(procedure: Mapping, case: Case, step: Mapping, act: Act) -> None:
@@ -222,9 +221,7 @@ def _check_ground(procedure: Mapping, case: Case, step: Mapping, act: Act) -> No
                       where=case.id, next_step="Hold a vote and state its share.")  # fmt: skip
 
 
-def _deadlines(
-    case: Case, step: Mapping, act: Act, working_day: WorkingDay
-) -> dict[str, datetime]:
+def _deadlines(case: Case, step: Mapping, act: Act, working_day: WorkingDay) -> dict[str, datetime]:
     found = {}
     for name, period in (step.get("sets") or {}).items():
         start = act.at

@@ -98,7 +98,9 @@ def _needed(rule: Any, behaviour: Behaviour | None) -> list[str]:
         needed.append(f"at least {ENOUGH_NOTICES} notices, not {behaviour.notices}")
     elif Decimal(behaviour.answered) / behaviour.notices < rule["notices_answered_share"]:
         share = rule["notices_answered_share"]
-        needed.append(f"{share} of notices answered, not {behaviour.answered} in {behaviour.notices}")
+        needed.append(
+            f"{share} of notices answered, not {behaviour.answered} in {behaviour.notices}"
+        )
     median = behaviour.median_hours_to_acknowledge
     if median is None or median > rule["median_hours_to_acknowledge"]:
         needed.append(f"a median of at most {rule['median_hours_to_acknowledge']} h to acknowledge")
