@@ -231,6 +231,7 @@ app.command(law_region.register)
 app.command(law_region.assess)
 app.command(law_region.practices)
 app.command(law_region.checks)
+app.command(law_region.claims)
 app.command(law_region.run_tests, name="test")
 
 

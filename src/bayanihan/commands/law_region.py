@@ -16,6 +16,7 @@ from bayanihan.rulebook import matrix as matrices
 from bayanihan.rulebook import register as registers
 from bayanihan.rulebook import shelf
 from bayanihan.rulebook.cases import read_cases, run_case
+from bayanihan.rulebook.claims import claims as claim_matrix
 from bayanihan.rulebook.clocks import Incident, read_moment
 from bayanihan.rulebook.clocks import clocks as run_clocks
 from bayanihan.rulebook.derive import Derivation
@@ -289,3 +290,26 @@ def run_tests(path: Path, *, rulebook: Rules = None) -> int:
     print(f"{passed} cases hold, {failed} do not.")
     law_print.show_stamp(book)
     return 1 if failed else 0
+
+
+def claims(*, rulebook: Rules = None, json: AsJson = False) -> int:
+    """The claim matrix: every served legal value against the words of its pinned quotation.
+
+    Example:
+        bayanihan law claims
+    """
+    book = open_rulebook(rulebook)
+    made = claim_matrix(book)
+    broken = [one for one in made if not one.holds]
+    if json:
+        told = [
+            {"claim": one.id, "slice": one.slice, "words": list(one.words), "holds": one.holds}
+            for one in made
+        ]
+        law_print.show_json({**book.stamp(), "claims": told})
+    else:
+        for one in broken:
+            print(f"{one.id}: none of {', '.join(one.words)} in the quotation {one.slice}")
+        print(f"{len(made) - len(broken)} claims hold, {len(broken)} do not.")
+        law_print.show_stamp(book)
+    return 1 if broken else 0

@@ -42,7 +42,14 @@ class Claim:
 
 def claims(book: Rulebook) -> list[Claim]:
     """Every claim of the rulebook, in the order of its texts."""
-    made = [*_dates(book), *_cut_offs(book), *_articles(book), *_fines(book), *_clocks(book), *_periods(book)]
+    made = [
+        *_dates(book),
+        *_cut_offs(book),
+        *_articles(book),
+        *_fines(book),
+        *_clocks(book),
+        *_periods(book),
+    ]
     return [*made, *_thresholds(book)]
 
 

@@ -24,6 +24,9 @@ OFFICES = (
     "authority", "other-authority", "commission", "ai-office", "operator", "court", "conference",
     "party", "secretariat",
 )  # fmt: skip
+# A period of this name replaces the other one in a case about a prohibited practice.
+SHORTER = "-art5"
+
 _STEP_KEYS = (
     "slice", "source", "says", "sets", "before", "after", "hearing", "needs_hearing",
     "needs_factors", "vote",
@@ -190,18 +193,13 @@ def _check_person(case: Case, step: Mapping, act: Act) -> None:
 def _check_time(case: Case, step: Mapping, act: Act) -> None:
     for key in ("before", "after"):
         if key in step:
-            moment = _deadline_of(case, step[key])
+            moment = case.deadlines[step[key]]
             if key == "after" and act.at <= moment:
                 raise Refused("pending", f"Not before {moment_text(moment)} ({step[key]}).",
                               where=case.id, next_step="Wait for its end.")  # fmt: skip
             if key == "before" and act.at > moment:
                 raise Refused("conflict", f"Too late: {step[key]} ended {moment_text(moment)}.",
                               where=case.id, next_step="Nothing: the period is over.")  # fmt: skip
-
-
-def _deadline_of(case: Case, name: str) -> datetime:
-    shorter = f"{name}-art5"
-    return case.deadlines[shorter if case.prohibited and shorter in case.deadlines else name]
 
 
 def _check_ground(procedure: Mapping, case: Case, step: Mapping, act: Act) -> None:
@@ -223,7 +221,12 @@ def _check_ground(procedure: Mapping, case: Case, step: Mapping, act: Act) -> No
 
 def _deadlines(case: Case, step: Mapping, act: Act, working_day: WorkingDay) -> dict[str, datetime]:
     found = {}
-    for name, period in (step.get("sets") or {}).items():
+    periods = dict(step.get("sets") or {})
+    for name in [one for one in periods if one.endswith(SHORTER)]:
+        shorter = periods.pop(name)
+        if case.prohibited:
+            periods[name.removesuffix(SHORTER)] = shorter
+    for name, period in periods.items():
         start = act.at
         if "since" in period:
             start = next(t.act.at for t in reversed(case.history) if t.step == period["since"])

@@ -35,13 +35,11 @@ def practices(
 
 
 def checks(book: Rulebook, principle: str = "") -> list[dict[str, Any]]:
-    """The AI Verify process checks, of one principle (theirs or ASEAN's) or all."""
+    """The AI Verify process checks: all, those of a principle of theirs, else of ASEAN's."""
+    every = [dict(entry) for entry in _entries(book, "checks")]
     wanted = principle.casefold()
-    return [
-        dict(entry)
-        for entry in _entries(book, "checks")
-        if wanted in ("", entry["principle"].casefold(), entry["asean"])
-    ]
+    theirs = [entry for entry in every if wanted in ("", entry["principle"].casefold())]
+    return theirs or [entry for entry in every if entry["asean"] == wanted]
 
 
 def assessment(book: Rulebook, template: str, system: System) -> dict[str, Any]:
