@@ -87,39 +87,84 @@ def rederive(
     Yields:
         Every duty whose timeline differs; nothing for what cannot have changed.
     """
+    plans: dict[tuple[int, int], list[_Plan]] = {}
+    answers: dict[object, dict[object, _Answer]] = {}
     for member in members:
         old, new = before(member), after(member)
-        touched = affected(old.rulebook, new.rulebook)
-        duties = [i for i in touched if _is_duty(old, new, i, member)]
-        if not duties:
-            continue
-        names = sorted(facts_needed((old.rulebook, new.rulebook), duties))
-        cache: dict[tuple[object, ...], tuple[tuple[str, Timeline, Timeline], ...]] = {}
-        for index, facts in enumerate(systems):
-            get = facts.get
-            key = tuple([get(name) for name in names])
-            found = cache.get(key)
-            if found is None:
-                found = cache[key] = _compare(old, new, facts, duties)
-            for duty, was, now in found:
-                yield Change(index, member, duty, was, now)
+        books = (id(old.rulebook), id(new.rulebook))
+        if books not in plans:
+            plans[books] = _plans(old.rulebook, new.rulebook)
+        for number, plan in enumerate(plans[books]):
+            duties = [i for i in plan.duties if _reaches(old, new, i, member)]
+            if duties:
+                # Members whose views cannot differ here share what was derived.
+                same = (books, number, tuple(duties), _sight(old, plan), _sight(new, plan))
+                known = answers.setdefault(same, {})
+                yield from _changes(old, new, systems, member, plan.facts, duties, known)
 
 
-def _compare(
-    old: View, new: View, facts: Facts, duties: list[str]
-) -> tuple[tuple[str, Timeline, Timeline], ...]:
+_Answer = tuple[tuple[str, Timeline, Timeline], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Duties that ask about the same facts; `tracked` when a member's track matters."""
+
+    facts: tuple[str, ...]
+    tracked: bool
+    duties: tuple[str, ...]
+
+
+def _plans(old: Rulebook, new: Rulebook) -> list[_Plan]:
+    groups: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+    for provision_id in sorted(affected(old, new)):
+        group = new.provisions.get(provision_id) or old.provisions[provision_id]
+        if group[0].kind == "duty":
+            facts, tracked = _asks((old, new), provision_id)
+            groups.setdefault((tuple(sorted(facts)), tracked), []).append(provision_id)
+    return [_Plan(facts, tracked, tuple(ids)) for (facts, tracked), ids in groups.items()]
+
+
+def _sight(seen: View, plan: _Plan) -> object:
+    """What of a view can make a difference to a plan."""
+    if not plan.tracked:
+        return seen.known
+    return seen.known, tuple(sorted(seen.assumptions.items(), key=lambda item: item[0]))
+
+
+def _changes(
+    old: View,
+    new: View,
+    systems: Sequence[Facts],
+    member: str,
+    names: tuple[str, ...],
+    duties: list[str],
+    known: dict[object, _Answer],
+) -> Iterator[Change]:
+    for index, facts in enumerate(systems):
+        get = facts.get
+        key = tuple([get(name) for name in names])
+        found = known.get(key)
+        if found is None:
+            found = known[key] = _compare(old, new, facts, duties)
+        for duty, was, now in found:
+            yield Change(index, member, duty, was, now)
+
+
+def _compare(old: View, new: View, facts: Facts, duties: list[str]) -> _Answer:
     was, now = Derivation(old, facts), Derivation(new, facts)
     pairs = ((duty, was.holds(duty), now.holds(duty)) for duty in duties)
     return tuple((duty, before, after) for duty, before, after in pairs if before != after)
 
 
-def facts_needed(books: Iterable[Rulebook], provisions: Iterable[str]) -> set[str]:
-    """Every fact that these provisions ask about, through all that they rest on."""
+def _asks(books: Iterable[Rulebook], provision_id: str) -> tuple[set[str], bool]:
+    """The facts that a provision asks about, through all it rests on, and whether by track."""
     needed: set[str] = set()
+    tracked = False
     for book in books:
         exceptions = excepted_by(book.provisions)
         seen: set[str] = set()
-        todo = list(provisions)
+        todo = [provision_id]
         while todo:
             here = todo.pop()
             if here in seen:
@@ -128,9 +173,10 @@ def facts_needed(books: Iterable[Rulebook], provisions: Iterable[str]) -> set[st
             group = book.provisions.get(here, ())
             todo.extend([*_refers(group), *exceptions.get(here, ())])
             for provision in group:
+                tracked = tracked or any(row.months for row in provision.rows)
                 conditions = [provision.when, *(row.when for row in provision.rows)]
                 needed.update(f for one in conditions if one is not None for f in facts_of(one))
-    return needed
+    return needed, tracked
 
 
 def _refers(group: Iterable[Provision]) -> list[str]:
@@ -147,10 +193,9 @@ def _prints(book: Rulebook, provision_id: str) -> list[str]:
     return [fingerprint(one) for one in book.provisions.get(provision_id, ())]
 
 
-def _is_duty(old: View, new: View, provision_id: str, member: str) -> bool:
+def _reaches(old: View, new: View, provision_id: str, member: str) -> bool:
     for seen in (new, old):
         group = seen.rulebook.provisions.get(provision_id)
         if group:
-            text = seen.rulebook.texts[group[0].text]
-            return group[0].kind == "duty" and reaches(text.jurisdiction, member)
+            return reaches(seen.rulebook.texts[group[0].text].jurisdiction, member)
     return False
