@@ -1,4 +1,4 @@
-"""Bytes that every JSON reader understands alike.
+r"""Bytes that every JSON reader understands alike.
 
 What is stored is what was sent, byte for byte, so two readers of it must never see two
 different objects. JSON leaves room for that: keys given twice, lone surrogates, numbers
@@ -6,7 +6,7 @@ that overflow. `decode` accepts only texts that leave no room.
 
 The quick road is a comparison: decoding and encoding again gives the same bytes only when
 no key came twice and no number or text was bent. White space is first taken out token by
-token and `\\uXXXX` escapes are tried in the spelling of the standard library; what still
+token and `\uXXXX` escapes are tried in the spelling of the standard library; what still
 differs is read exactly, pair by pair.
 
 Source: RFC 8259; RFC 7493 (I-JSON) sections 2.1 to 2.3.

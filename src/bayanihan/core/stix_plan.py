@@ -1,0 +1,279 @@
+"""From a typed struct to the checks that its annotations and class rules ask for.
+
+A plan is made once for each struct. Applying it converts the decoded object to the struct
+(which checks JSON types, required properties and ranges in C), then runs the checks that
+need more: times, references, vocabularies, values with an inner form, parts within parts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+from bayanihan.core import moment
+from bayanihan.core.json_bytes import step
+from bayanihan.core.stix_types import Pairs, Part
+from bayanihan.core.stix_values import (
+    CHECKS,
+    NO_TIME,
+    Check,
+    Notes,
+    Warning,  # noqa: A004
+    refuse_nothing,
+    refused,
+)
+from bayanihan.core.stix_vocab import VOCABULARIES
+from bayanihan.errors import Refused
+
+_UUID = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
+)
+_HEAD = re.compile(r"[a-z][a-z0-9-]{1,248}[a-z0-9]--")
+_PROPERTY = re.compile(r"[a-z][a-z0-9_]{2,249}|id")
+_AT = re.compile(r"^(.*?)(?: - at `(.*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `([^`]*)`")
+_KNOWN_LIMIT = 32_768
+RESERVED = frozenset({"severity", "action", "username", "phone_numbers"})
+
+
+def is_uuid(text: str, start: int = 0) -> bool:
+    """Whether `text` from `start` on is a UUID of RFC 9562, versions 1 to 8."""
+    return _UUID.fullmatch(text, start) is not None
+
+
+def is_identifier(text: str) -> bool:
+    """Whether `text` is a STIX identifier: type, two hyphens, UUID (section 2.9)."""
+    return is_uuid(text, max(len(text) - 36, 0)) and _HEAD.fullmatch(text[:-36]) is not None
+
+
+class RefRule(msgspec.Struct, frozen=True, gc=False):
+    """Which types a reference may name; () leaves every type.
+
+    `known` remembers references that fit: the same few authors, markings and targets come
+    again and again, and a set asks about a whole list at once.
+    """
+
+    allowed: tuple[str, ...]
+    never: tuple[str, ...]
+    advised: tuple[str, ...]
+    known: set[str]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The checks of one struct, in the order in which they run.
+
+    `plain` is true where nothing but the names of properties is left to check.
+    """
+
+    shape: type[Part]
+    names: frozenset[str]
+    times: tuple[str, ...]
+    refs: tuple[tuple[str, RefRule], ...]
+    vocabularies: tuple[tuple[str, frozenset[str]], ...]
+    values: tuple[tuple[str, Check], ...]
+    parts: tuple[tuple[str, Plan], ...]
+    needs: tuple[str, ...]
+    ordered: Pairs
+    strictly: Pairs
+    plain: bool
+
+
+@cache
+def plan_of(shape: type[Part]) -> Plan:
+    """The plan of a struct, made at first use."""
+    times: list[str] = []
+    refs: list[tuple[str, RefRule]] = []
+    vocabularies: list[tuple[str, frozenset[str]]] = []
+    values: list[tuple[str, Check]] = []
+    parts: list[tuple[str, Plan]] = []
+    hints = get_type_hints(shape, include_extras=True)
+    fields = [field.name for field in msgspec.structs.fields(shape)]
+    for name in fields:
+        for node in _nodes(hints[name]):
+            if isinstance(node, type) and issubclass(node, Part):
+                parts.append((name, plan_of(node)))
+            extra = node.extra if isinstance(node, msgspec.Meta) else None
+            if not extra:
+                continue
+            if "ref" in extra:
+                refs.append((name, _ref_rule(extra)))
+            elif "vocab" in extra:
+                vocabularies.append((name, VOCABULARIES[extra["vocab"]]))
+            elif extra["check"] == "time":
+                times.append(name)
+            elif extra["check"] in CHECKS:
+                values.append((name, CHECKS[extra["check"]]))
+    return Plan(
+        shape,
+        frozenset(fields),
+        tuple(times),
+        tuple(refs),
+        tuple(vocabularies),
+        tuple(values),
+        tuple(parts),
+        shape.needs,
+        shape.ordered,
+        shape.strictly,
+        plain=not (times or refs or vocabularies or values or parts or shape.needs),
+    )
+
+
+def _nodes(hint: Any) -> Iterator[Any]:
+    """The annotation and everything inside it, `Meta` included."""
+    yield hint
+    for inner in get_args(hint):
+        yield from _nodes(inner)
+
+
+def _ref_rule(extra: dict[str, Any]) -> RefRule:
+    def heads(key: str) -> tuple[str, ...]:
+        return tuple(f"{kind}--" for kind in extra.get(key, ()))
+
+    return RefRule(heads("ref"), heads("never"), heads("advised"), set())
+
+
+def apply(plan: Plan, value: dict[str, Any], notes: Notes, path: str = "$") -> None:
+    """Check `value` against `plan`; what is advised against goes to `notes`.
+
+    Raises:
+        Refused: `missing-property` or `bad-value`, with the JSON path.
+    """
+    check_shape(plan.shape, value, path)
+    run(plan, value, notes, path)
+
+
+def check_shape(shape: type[Part], value: Any, path: str) -> None:
+    """Check JSON types, required properties and ranges alone."""
+    try:
+        msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise _shape_refused(str(error), path) from None
+
+
+def run(plan: Plan, value: dict[str, Any], notes: Notes, path: str) -> None:
+    """The checks of `plan` on a value whose JSON types are known to fit."""
+    get = value.get
+    parse_time = moment.parse_short
+    if not plan.names.issuperset(value):
+        _note_unknown(plan, value, notes, path)
+    for name in plan.times:
+        text = get(name)
+        if text is not None and parse_time(text) is None:
+            raise refused(f"{path}.{name}", NO_TIME)
+    for name, rule in plan.refs:
+        found = get(name)
+        if found is not None:
+            refs = (found,) if found.__class__ is str else found
+            if not rule.known.issuperset(refs):
+                _check_refs(rule, found, notes, f"{path}.{name}")
+    for name, vocabulary in plan.vocabularies:
+        term = get(name)
+        if term is not None:
+            terms = (term,) if term.__class__ is str else term
+            if not vocabulary.issuperset(terms):
+                _advise_terms(vocabulary, terms, notes, f"{path}.{name}")
+    for name, check in plan.values:
+        inner = get(name)
+        if inner is not None:
+            check(inner, f"{path}.{name}", notes)
+    for name, part in plan.parts:
+        inner = get(name)
+        if inner is not None:
+            _run_parts(part, inner, notes, f"{path}.{name}")
+    _check_together(plan, value, path)
+
+
+def _note_unknown(plan: Plan, value: dict[str, Any], notes: Notes, path: str) -> None:
+    for name, item in value.items():
+        if name not in plan.names:
+            check_property(name, item, path)
+            message = "STIX does not define this property here; it is kept."
+            notes.append(Warning("custom-property", step(path, name), message))
+
+
+def check_property(name: str, value: Any, path: str) -> None:
+    """A property that no struct names: its name must fit, and it must have a value.
+
+    Source: STIX 2.1 sections 3.1 and 11.
+    """
+    here = step(path, name)
+    if not _PROPERTY.fullmatch(name):
+        raise refused(here, "A property name has 3 to 250 of a-z, 0-9 and underscore.")
+    if path == "$" and name in RESERVED:
+        raise refused(here, f"STIX reserves the property name `{name}`.")
+    refuse_nothing(value, here)
+
+
+def _check_refs(rule: RefRule, found: str | list[str], notes: Notes, path: str) -> None:
+    if isinstance(found, str):
+        _check_ref(rule, found, notes, path)
+        return
+    for i, ref in enumerate(found):
+        if ref not in rule.known:
+            _check_ref(rule, ref, notes, f"{path}[{i}]")
+
+
+def _check_ref(rule: RefRule, ref: str, notes: Notes, path: str) -> None:
+    if not is_identifier(ref):
+        raise refused(path, "This is no STIX identifier: a type, two hyphens and a UUID.")
+    if rule.allowed and not ref.startswith(rule.allowed):
+        kinds = " or ".join(head.removesuffix("--") for head in rule.allowed)
+        raise refused(path, f"This must refer to: {kinds}.")
+    if rule.never and ref.startswith(rule.never):
+        raise refused(path, f"This must not refer to: {ref.partition('--')[0]}.")
+    if rule.advised and not ref.startswith(rule.advised):
+        kinds = " or ".join(head.removesuffix("--") for head in rule.advised)
+        notes.append(Warning("reference", path, f"This should refer to: {kinds}."))
+        return
+    if len(rule.known) >= _KNOWN_LIMIT:
+        rule.known.clear()
+    rule.known.add(ref)
+
+
+def _advise_terms(
+    vocabulary: frozenset[str], terms: Iterable[str], notes: Notes, path: str
+) -> None:
+    for term in terms:
+        if term not in vocabulary:
+            message = f"`{term[:60]}` is not in the STIX vocabulary for this property."
+            notes.append(Warning("vocabulary", path, message))
+
+
+def _run_parts(part: Plan, inner: Any, notes: Notes, path: str) -> None:
+    if isinstance(inner, dict):
+        run(part, inner, notes, path)
+        return
+    for i, item in enumerate(inner):
+        if not (part.plain and part.names.issuperset(item)):
+            run(part, item, notes, f"{path}[{i}]")
+
+
+def _check_together(plan: Plan, value: dict[str, Any], path: str) -> None:
+    if plan.needs and value.keys().isdisjoint(plan.needs):
+        names = ", ".join(f"`{name}`" for name in plan.needs)
+        where = step(path, plan.needs[0])
+        raise Refused("missing-property", f"At least one is needed: {names}.", where=where)
+    for first, second in plan.ordered:
+        one, other = value.get(first), value.get(second)
+        if one != other and one and other and moment.is_before(other, one):
+            raise refused(f"{path}.{second}", f"`{second}` lies before `{first}`.")
+    for first, second in plan.strictly:
+        one, other = value.get(first), value.get(second)
+        if one and other and not moment.is_before(one, other):
+            raise refused(f"{path}.{second}", f"`{second}` is not later than `{first}`.")
+
+
+def _shape_refused(text: str, path: str) -> Refused:
+    """What msgspec said about the shape, with the path in our spelling."""
+    found = _AT.match(text)
+    message, at = (found[1], found[2] or "$") if found else (text, "$")
+    here = path + at.removeprefix("$")
+    missing = _MISSING.fullmatch(message)
+    if missing:
+        where = step(here, missing[1])
+        return Refused("missing-property", f"The property `{missing[1]}` is missing.", where=where)
+    return Refused("bad-value", f"{message}.", where=here)
