@@ -33,7 +33,8 @@ def load_settings(folder: Path) -> Settings:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         settings = msgspec.convert(document, Settings)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise Refused("bad-setting", f"hub.toml cannot be used: {error}", where="hub.toml") from error
+        message = f"hub.toml cannot be used: {error}"
+        raise Refused("bad-setting", message, where="hub.toml") from error
     if not 0 <= settings.port <= 65_535:
         raise Refused("bad-setting", f"{settings.port} is no port", where="hub.toml: port")
     return settings

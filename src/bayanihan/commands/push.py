@@ -68,9 +68,7 @@ def push(
     return 1 if summary["refused"] else 0
 
 
-def documents(
-    files: Sequence[Path], summary: dict[str, Any]
-) -> Iterator[tuple[str, bytes]]:
+def documents(files: Sequence[Path], summary: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Each JSON document in the files; one that cannot be read is listed as refused."""
     for path in files:
         try:

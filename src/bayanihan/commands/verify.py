@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -52,7 +53,7 @@ def verified(data: Path) -> Report:
                 continue
             found = kind(data / "projections", epoch, read_only=True)
             try:
-                check_projection(found, lambda kind=kind: kind(None, epoch), store, report)
+                check_projection(found, partial(kind, None, epoch), store, report)
             finally:
                 found.close()
         return report

@@ -131,7 +131,9 @@ class Intake:
         """
         objects = stix.split(data).objects
         if len(objects) > SUBMISSION_LIMIT_OBJECTS:
-            raise Refused("too-large", f"One submission may hold {SUBMISSION_LIMIT_OBJECTS} objects")
+            raise Refused(
+                "too-large", f"One submission may hold {SUBMISSION_LIMIT_OBJECTS} objects"
+            )
         admission = Admission(
             terms_of(viewer, params, self._defaults, self._directory),
             dict(self._directory.group_markings()),
@@ -148,9 +150,7 @@ class Intake:
                 await asyncio.sleep(0)
         return summary_of(await self._append(admission, found))
 
-    async def _append(
-        self, admission: Admission, found: list[Candidate | Result]
-    ) -> list[Result]:
+    async def _append(self, admission: Admission, found: list[Candidate | Result]) -> list[Result]:
         results: list[Result] = []
         for start in range(0, len(found), APPEND_LIMIT):
             part = found[start : start + APPEND_LIMIT]
@@ -193,9 +193,7 @@ class Intake:
         return len(places)
 
 
-def routes(
-    ledger: Ledger, directory: Directory, defaults: Defaults
-) -> list[HTTPRouteHandler]:
+def routes(ledger: Ledger, directory: Directory, defaults: Defaults) -> list[HTTPRouteHandler]:
     """The handlers of `/api/objects`."""
     intake = Intake(ledger, directory, defaults)
 

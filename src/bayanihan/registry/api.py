@@ -72,9 +72,7 @@ class Office:
         entropy: random bytes for new keys.
     """
 
-    def __init__(
-        self, ledger: Ledger, registry: Registry, entropy: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, ledger: Ledger, registry: Registry, entropy: Callable[[int], bytes]) -> None:
         self._ledger = ledger
         self.registry = registry
         self._entropy = entropy
@@ -198,6 +196,11 @@ def _admin(request: Request[Any, Any, Any]) -> Viewer:
 
 def routes(office: Office) -> list[HTTPRouteHandler]:
     """The handlers of the registry."""
+    return [*member_routes(office), *key_routes(office)]
+
+
+def member_routes(office: Office) -> list[HTTPRouteHandler]:
+    """The handlers of members, constituents and groups."""
     registry = office.registry
 
     @get("/api/members")
@@ -241,6 +244,13 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
         await office.set_group(_admin(request), name, data.members)
         return {"group": name, "members": registry.groups[name].members}
 
+    return [list_members, add_constituent, member_leaves, member_joins, set_group]
+
+
+def key_routes(office: Office) -> list[HTTPRouteHandler]:
+    """The handlers of API keys and agents' keys."""
+    registry = office.registry
+
     @post("/api/keys", status_code=201)
     async def issue_key(request: Request[Any, Any, Any], data: KeyOrder) -> dict[str, str]:
         """Make a key; its secret is shown this once."""
@@ -261,8 +271,7 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
                 "level": key.level,
                 "group": key.group,
                 "agent_keys_pending": [
-                    public.hex()
-                    for public in registry.agent_keys.get(key.id, AgentKeys()).pending
+                    public.hex() for public in registry.agent_keys.get(key.id, AgentKeys()).pending
                 ],
             }
             for key in registry.keys.values()
@@ -287,14 +296,4 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
         await office.trust(_admin(request), key_id, raw)
         return {"id": key_id, "public": public, "state": "trusted"}
 
-    return [
-        list_members,
-        add_constituent,
-        member_leaves,
-        member_joins,
-        set_group,
-        issue_key,
-        list_keys,
-        revoke_key,
-        trust_agent_key,
-    ]
+    return [issue_key, list_keys, revoke_key, trust_agent_key]

@@ -113,4 +113,5 @@ def draft_of(change: RegistryChange, author: Viewer) -> Draft:
 
 def change_of(body: bytes) -> RegistryChange:
     """The change that an entry's body holds."""
-    return _decoder.decode(body)
+    change: RegistryChange = _decoder.decode(body)
+    return change

@@ -6,7 +6,6 @@ memory here can be thrown away. The tables are small, so all of it is kept in di
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -189,5 +188,3 @@ def _key_of(change: KeyAdded) -> Key:
         change.level,
         change.group,
     )
-
-

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bayanihan.core.marking import PUBLIC, Viewer
@@ -42,7 +43,7 @@ def signing_in(app: ASGIApp, sign_in: SignIn) -> ASGIApp:
     """
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         header = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
@@ -65,7 +66,7 @@ async def refuse(send: Send, error: Refused) -> None:
     await send(
         {
             "type": "http.response.start",
-            "status": error.status,  # type: ignore[typeddict-item]
+            "status": error.status,
             "headers": [
                 (b"content-type", b"application/json"),
                 (b"content-length", b"%d" % len(body)),
