@@ -66,6 +66,8 @@ CODES: dict[str, Code] = {
     "bad-setting": Code(500, "refused", "Correct the setting in hub.toml."),
     "wrong-use": Code(400, "refused", "See `--help`."),
     "cannot-read": Code(400, "refused", "Check that the file exists and can be read."),
+    "cannot-write": Code(400, "refused", "Check that the folder exists and may be written."),
+    "in-use": Code(409, "refused", "Stop the other one, or name another file."),
     "check-failed": Code(409, "refused", "Mend the check command or the feed; the old file stays."),
     "reload-failed": Code(409, "refused", "Mend the reload command; the old file was put back."),
     "probe-failed": Code(409, "refused", "See that the engine answers from the file it loaded."),
@@ -75,6 +77,9 @@ CODES: dict[str, Code] = {
     "stopping": Code(503, "unavailable", "Send it again when the hub is back."),
     "hub-unreachable": Code(
         503, "unavailable", "Start the hub with `bayanihan up`, or name it with --hub."
+    ),
+    "feed-damaged": Code(
+        502, "unavailable", "Wait: it is fetched again. See what stands between here and the hub."
     ),
     "disk-full": Code(507, "unavailable", "Free space on the hub's disk; nothing was stored."),
     "clock-behind": Code(
