@@ -6,12 +6,13 @@ from bayanihan.ledger.folding import Folding
 from bayanihan.ledger.projection import Projection, Scan
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import Change, Document, State, apply_changes
-from bayanihan.ledger.store import Head, Item, LedgerContract, Page, Where
+from bayanihan.ledger.store import BodyPage, Head, Item, LedgerContract, Page, Where
 from bayanihan.ledger.verify import Report, check_ledger, check_projection
 
 __all__ = [
     "KINDS",
     "Appended",
+    "BodyPage",
     "Change",
     "Document",
     "Draft",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.projection import Projection
@@ -29,18 +29,11 @@ class Folding:
     Args:
         ledger: where entries come from.
         projections: folded in the order given.
-        moved: told after each slice that moved a projection, on the folding thread.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        projections: Sequence[Projection],
-        moved: Callable[[Projection], None],
-    ) -> None:
+    def __init__(self, ledger: Ledger, projections: Sequence[Projection]) -> None:
         self._ledger = ledger
         self.projections = projections
-        self._moved = moved
         self._stopping = threading.Event()
         self.failed: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="folding", daemon=True)
@@ -77,11 +70,9 @@ class Folding:
         """Fold one slice of each projection; whether any is still behind."""
         behind = False
         for projection in self.projections:
-            before, length = projection.position, self._ledger.length
+            length = self._ledger.length
             began_s = time.monotonic()
             behind |= projection.catch_up(self._ledger.scan, length, _SLICE)
-            if projection.position != before:
-                self._moved(projection)
             if self._ledger.length - length > _SLICE:
                 self._stopping.wait((time.monotonic() - began_s) * _REST_FACTOR)
         return behind

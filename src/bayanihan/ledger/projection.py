@@ -149,6 +149,7 @@ class Projection:
         Args:
             scan: reads entries of given kinds after a position, in order.
             length: the ledger's last position when the caller last looked.
+            limit: how many entries one transaction folds.
         """
         if self.position >= length:
             return False

@@ -1,7 +1,8 @@
 """The SQLite store: one file, one writing connection, one reading connection a thread.
 
 The table is append-only; the only update is an erasure. No index but the one over
-(audience, position) lies on the insert path, and that one grows at a few right edges.
+(audience, kind, exercise, position) lies on the insert path, and that one grows at a few
+right edges. Erased entries leave it, so that readers need not step over them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import msgspec
 
 from bayanihan.core.marking import Audience
 from bayanihan.core.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash, peaks_of
-from bayanihan.errors import Broken
+from bayanihan.errors import Broken, Unavailable
 from bayanihan.ledger.entry import KINDS, Entry, Header
 
 SCHEMA_VERSION = 1
@@ -32,7 +34,8 @@ CREATE TABLE entries (
     author TEXT, origin TEXT, collection TEXT, object_id TEXT, version INTEGER,
     original BLOB, salt BLOB, digest BLOB, size INTEGER NOT NULL, body BLOB
 ) STRICT;
-CREATE INDEX entries_audience ON entries (audience, position);
+CREATE INDEX entries_seen ON entries (audience, kind, exercise, position)
+    WHERE author IS NOT NULL;
 CREATE INDEX entries_kind ON entries (kind, position) WHERE kind <> 0;
 CREATE TABLE tiles (
     level INTEGER, number INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, number)
@@ -48,7 +51,10 @@ COLUMNS = (
 )
 _WIDTH = COLUMNS.count(",") + 1
 _ROWS_PER_STATEMENT = 200
-_HASH = 32
+HASH_SIZE_BYTES = 32
+# The writer keeps the right edges of its trees; a reader's pages are in the system's cache.
+_WRITER_CACHE_KIB = 65_536
+_READER_CACHE_KIB = 8_192
 
 
 def _insert(rows: int) -> str:
@@ -73,6 +79,16 @@ def entry_of(row: Sequence[Any]) -> Entry:
     return Entry(header, row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13])
 
 
+class _Reader:
+    """One thread's reading connection; closed when the thread that holds it ends."""
+
+    __slots__ = ("__weakref__", "connection")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        weakref.finalize(self, connection.close)
+
+
 class SqliteStore:
     """Rows, tiles, audiences and metadata in one SQLite file.
 
@@ -90,19 +106,23 @@ class SqliteStore:
         self._read_only = read_only
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._connections_lock = threading.Lock()
+        self._closed = False
         self._audiences: list[Audience] = []
         try:
             if not read_only:
                 path.touch(mode=0o600)
-                self.writing = self._connect()
+                self.writing = self._connect(_WRITER_CACHE_KIB)
+                self._connections.append(self.writing)
                 self.writing.execute("PRAGMA wal_autocheckpoint = 0")
                 self._create()
             self._check_version()
         except sqlite3.DatabaseError as error:
+            self.close()
             raise Broken("record-damaged", f"{path.name} cannot be read: {error}") from error
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cache_kib: int) -> sqlite3.Connection:
         mode = "ro" if self._read_only else "rw"
         connection = sqlite3.connect(
             f"{self.path.resolve().as_uri()}?mode={mode}",
@@ -111,14 +131,12 @@ class SqliteStore:
             check_same_thread=False,
         )
         connection.execute("PRAGMA busy_timeout = 10000")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         if not self._read_only:
             connection.execute("PRAGMA page_size = 8192")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
-        with self._connections_lock:
-            self._connections.append(connection)
         return connection
 
     def _create(self) -> None:
@@ -144,6 +162,8 @@ class SqliteStore:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """One durable, all-or-nothing change by the writing connection."""
+        if self.writing.in_transaction:  # a rollback that failed is made up for
+            self.writing.execute("ROLLBACK")
         self.writing.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -155,22 +175,31 @@ class SqliteStore:
 
     @property
     def reading(self) -> sqlite3.Connection:
-        """This thread's reading connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-        return connection
+        """This thread's reading connection. Raises `Unavailable("stopping")` once closed."""
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if self._closed:
+            raise Unavailable("stopping", "The hub is stopping", retry_after_s=5)
+        if reader is None:
+            reader = self._local.reader = _Reader(self._connect(_READER_CACHE_KIB))
+            reader.connection.execute("PRAGMA query_only = ON")
+            with self._connections_lock:
+                self._readers.add(reader)
+        return reader.connection
 
     def checkpointing(self) -> sqlite3.Connection:
         """A connection of its own for the thread that folds the WAL back."""
-        return self._connect()
+        connection = self._connect(_READER_CACHE_KIB)
+        with self._connections_lock:
+            self._connections.append(connection)
+        return connection
 
     def close(self) -> None:
         """Close every connection; the last one folds the WAL into the file."""
+        self._closed = True
         with self._connections_lock:
-            for connection in self._connections:
+            for connection in [*(r.connection for r in self._readers), *self._connections]:
                 connection.close()
+            self._readers.clear()
             self._connections.clear()
 
     def meta(self, name: str) -> bytes:
@@ -201,10 +230,6 @@ class SqliteStore:
             " size = 0, body = NULL WHERE position = ?",
             [(position,) for position in positions],
         )
-
-    def truncate(self) -> None:
-        """Fold the WAL back and empty it, so that no erased byte is left in it."""
-        self.writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def last(self) -> tuple[int, int]:
         """The highest position and its stamp; (0, 0) when the ledger is empty."""
@@ -246,7 +271,10 @@ class SqliteStore:
         find = "SELECT stamp FROM entries WHERE position = ?"
         while low < high:
             middle = (low + high + 1) // 2
-            if self.reading.execute(find, (middle,)).fetchone()[0] <= stamp_us:
+            row = self.reading.execute(find, (middle,)).fetchone()
+            if row is None:
+                raise Broken("record-damaged", f"Position {middle} is missing")
+            if row[0] <= stamp_us:
                 low = middle
             else:
                 high = middle - 1
@@ -300,8 +328,8 @@ class SqliteStore:
         first = index << rest
         number, offset = divmod(first, TILE_WIDTH)
         tile = self.tile(tile_level, number)
-        part = tile[offset * _HASH : (offset + (1 << rest)) * _HASH]
-        hashes = [part[at : at + _HASH] for at in range(0, len(part), _HASH)]
+        part = tile[offset * HASH_SIZE_BYTES : (offset + (1 << rest)) * HASH_SIZE_BYTES]
+        hashes = [part[at : at + HASH_SIZE_BYTES] for at in range(0, len(part), HASH_SIZE_BYTES)]
         if len(hashes) != 1 << rest:
             raise Broken("record-damaged", f"The tree lacks hashes at level {level}, {index}")
         while len(hashes) > 1:
