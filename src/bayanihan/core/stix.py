@@ -286,8 +286,6 @@ class _Head(msgspec.Struct):
     type: Any = None
     spec_version: Any = None
     created: Any = None
-    is_family: Any = None
-    pattern_type: Any = None
     object_refs: Any = None
 
 
@@ -295,11 +293,11 @@ _head = msgspec.json.Decoder(_Head).decode
 
 
 def spec_of(raw: bytes) -> str:
-    """Tell "2.0" from "2.1": by which specification `raw` was written, as far as can be told.
+    """Tell "2.0" from "2.1": by which specification was `raw` written?
 
-    An object of 2.0 has no `spec_version` (the bundle has it). Observables, and objects
-    with a property that only 2.1 has, count as 2.1 without one, and so does what cannot be
-    read: `check` then says what is wrong with it.
+    An object of 2.0 has no `spec_version` (its bundle has it). An observable needs none in
+    2.1 and never stands alone in 2.0. What cannot be read counts as 2.1: `check` then says
+    what is wrong with it.
     """
     try:
         head = _head(raw)
@@ -309,7 +307,5 @@ def spec_of(raw: bytes) -> str:
         return "2.0" if head.spec_version == "2.0" else "2.1"
     if not isinstance(head.type, str) or head.type in OBSERVABLES or head.created is None:
         return "2.1"
-    newer = head.is_family is not None or head.pattern_type is not None
-    if newer or (head.type == "observed-data" and head.object_refs is not None):
-        return "2.1"
-    return "2.0"
+    newer = head.type == "observed-data" and head.object_refs is not None
+    return "2.1" if newer else "2.0"
