@@ -7,26 +7,34 @@ import fcntl
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from litestar import Litestar, Request, get
+from litestar import Litestar, get
 from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.response import Response
+from publicsuffixlist import PublicSuffixList
 
 from bayanihan import __version__
 from bayanihan.config import Settings, load_settings
 from bayanihan.core.marking import Viewer
+from bayanihan.core.never_block import NeverBlock
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.intake import objects_api
 from bayanihan.ledger import Folding, Ledger, Projection
-from bayanihan.readers import feeds_api, receipts_api
+from bayanihan.readers import feeds_api, receipts_api, stream
 from bayanihan.readers.active import Active
-from bayanihan.readers.feeds import never_block_lines
+from bayanihan.readers.feeds import (
+    EXERCISE_PREFIX,
+    FORMATS,
+    Press,
+    never_block_lines,
+    policy_digest,
+)
+from bayanihan.readers.protection import Expressed
 from bayanihan.registry import FOUNDER, AgentKeys, Registry, draft_of, founding_changes
 from bayanihan.registry import api as registry_api
 from bayanihan.web.errors import on_any, on_http, on_ours
@@ -62,8 +70,34 @@ class Hub:
         self.office.fold()
         if not self.registry.members:
             self._found()
-        self.folding = Folding(self.ledger, [self.active], self._moved)
+        self.press = self._open_press()
+        self.protection = receipts_api.Protection(
+            self.ledger,
+            members=lambda: list(self.registry.members),
+            feeds=self.press.feeds,
+            agent_key=self.agent_key,
+            show_agent_key=self.office.show_agent_key,
+            expressed=self.expressed,
+        )
+        self.broadcast = stream.Broadcast(
+            self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
+        )
+        self._length_at_start = self.ledger.length
+        self.folding = Folding(self.ledger, [self.active])
         self.folding.start()
+
+    def _open_press(self) -> Press:
+        lines, own_names = never_block_lines(), self.settings.own_names
+        never_block = NeverBlock(lines, PublicSuffixList().is_public, own_names)
+        return Press(
+            self.active,
+            FORMATS,
+            never_block=never_block,
+            policy=policy_digest(lines, own_names, __version__),
+            level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
+            seal=self.ledger.cursors.seal,
+            secret=self.ledger.store.meta("cursor-key"),
+        )
 
     def _found(self) -> None:
         """The first start: write the members and the operator's key, and keep its text."""
@@ -80,8 +114,25 @@ class Hub:
 
     new_admin_key = ""
 
-    def _moved(self, projection: Projection) -> None:
-        """Called on the folding thread after a projection moved."""
+    @property
+    def ready(self) -> bool:
+        """Whether the feeds hold everything that was committed before the start."""
+        return self.active.position >= self._length_at_start
+
+    def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
+        """The feeds that block an object now, as a viewer may see it, and with what."""
+        now_us, found = self.ledger.now_us(), dict[str, list[str]]()
+        for standing in self.active.items_of(object_id, self.ledger.rights(viewer)):
+            if standing.out or not standing.valid_from_us <= now_us < standing.valid_until_us:
+                continue
+            for feed in self.press.feeds:
+                if feed.startswith(EXERCISE_PREFIX) == standing.exercise:
+                    found.setdefault(feed, []).extend(
+                        item.value
+                        for item in standing.items
+                        if self.press.refusal(feed, item) is None
+                    )
+        return [Expressed(feed, tuple(values)) for feed, values in found.items() if values]
 
     def defaults(self, viewer: Viewer) -> tuple[str, str]:
         """A viewer's key's default level and group."""
@@ -124,14 +175,26 @@ def health(hub: Hub) -> list[HTTPRouteHandler]:
 
     @get("/health/ready")
     async def ready() -> dict[str, str]:
-        """Whether feeds are served from everything that was committed before the start."""
+        """Whether the feeds hold everything that was committed before the start."""
         if hub.folding.failed:
             raise Broken("internal", "A projection cannot be folded; see the hub's log")
-        if not hub.started_level:
+        if not hub.ready:
             raise Unavailable("starting", "The feeds are being brought up", retry_after_s=1)
         return {"state": "ready", "version": __version__}
 
     return [live, ready]
+
+
+def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
+    """Every address that a hub answers at: the exits and entrances of all rooms."""
+    return [
+        *health(hub),
+        *objects_api.routes(hub.ledger, hub.registry, hub.defaults),
+        *registry_api.routes(hub.office),
+        *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us),
+        *receipts_api.routes(hub.protection),
+        *stream.routes(hub.broadcast, hub.ledger),
+    ]
 
 
 def create_app(hub: Hub) -> Any:
@@ -139,15 +202,14 @@ def create_app(hub: Hub) -> Any:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        yield
+        hub.broadcast.start()
+        try:
+            yield
+        finally:
+            await hub.broadcast.stop()
 
-    handlers: list[HTTPRouteHandler] = [
-        *health(hub),
-        *objects_api.routes(hub.ledger, hub.registry, hub.defaults),
-        *registry_api.routes(hub.office),
-    ]
     app = Litestar(
-        handlers,
+        handlers(hub),
         lifespan=[lifespan],
         exception_handlers={
             BayanihanError: on_ours,

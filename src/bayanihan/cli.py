@@ -20,6 +20,8 @@ app = App(
 COMMANDS = {
     "up": "bayanihan.commands.up:up",
     "push": "bayanihan.commands.push:push",
+    "pull": "bayanihan.commands.follow:pull",
+    "follow": "bayanihan.commands.follow:follow",
     "feed": "bayanihan.commands.feed:feed",
     "agent": "bayanihan.commands.agent:agent",
     "member": "bayanihan.commands.member:app",

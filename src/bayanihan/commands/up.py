@@ -67,7 +67,7 @@ def _serve(hub: Hub, *, demo: bool) -> int:
     gc.set_threshold(50_000, 20, 50)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(hub, demo=demo),
+            create_app(hub),
             host=hub.settings.host,
             port=hub.settings.port,
             log_level="warning",
