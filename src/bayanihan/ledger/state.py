@@ -107,9 +107,11 @@ class State:
         self, room: str, prefix: str = "", after: str = "", limit: int = 100
     ) -> list[Document]:
         """See `StateContract`."""
+        # A key that begins with the prefix sorts before the prefix with 0xFF after it,
+        # as no UTF-8 text holds that byte.
         rows = self._reading().execute(
-            "SELECT room, key, version, value FROM state"
-            " WHERE room = ? AND key >= ? AND key < ? AND key > ? ORDER BY key LIMIT ?",
-            (room, prefix, prefix + "\U0010ffff", after, limit),
+            "SELECT room, key, version, value FROM state WHERE room = ? AND key >= ?"
+            " AND key > ? AND key < CAST(? AS TEXT) ORDER BY key LIMIT ?",
+            (room, prefix, after, prefix.encode() + b"\xff", limit),
         )
         return [Document(*row) for row in rows]
