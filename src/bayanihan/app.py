@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,10 +22,11 @@ from bayanihan import __version__
 from bayanihan.config import Settings, load_settings
 from bayanihan.core.marking import Viewer
 from bayanihan.core.never_block import NeverBlock
+from bayanihan.core.signing import SigningKey, from_text, to_text
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.intake import objects_api
 from bayanihan.ledger import Folding, Ledger, Projection
-from bayanihan.readers import feeds_api, receipts_api, stream
+from bayanihan.readers import feeds_api, heads, metrics, receipts_api, stream
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
     EXERCISE_PREFIX,
@@ -43,6 +44,7 @@ from bayanihan.web.sign_in import signing_in
 logger = logging.getLogger(__name__)
 
 ADMIN_KEY_FILE = "admin.key"
+SIGNING_KEY_FILE = "signing.key"
 PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active)
 
 
@@ -82,6 +84,7 @@ class Hub:
         self.broadcast = stream.Broadcast(
             self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
         )
+        self.heads = heads.Heads(self.ledger, self.settings.name, _signing_key(folder))
         self._length_at_start = self.ledger.length
         self.folding = Folding(self.ledger, [self.active])
         self.folding.start()
@@ -102,12 +105,7 @@ class Hub:
     def _found(self) -> None:
         """The first start: write the members and the operator's key, and keep its text."""
         changes, text = founding_changes(self.ledger.now_us(), secrets.token_bytes)
-        path = self.folder / ADMIN_KEY_FILE
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _keep_secret(self.folder / ADMIN_KEY_FILE, text)
         self.ledger.append([draft_of(change, FOUNDER) for change in changes])
         self.office.fold()
         self.new_admin_key = text
@@ -118,6 +116,21 @@ class Hub:
     def ready(self) -> bool:
         """Whether the feeds hold everything that was committed before the start."""
         return self.active.position >= self._length_at_start
+
+    def measure(self) -> Iterator[metrics.Metric]:
+        """The hub's numbers at this moment."""
+        yield metrics.Metric("entries", "gauge", "Length of the ledger.", self.ledger.length)
+        for projection in self.folding.projections:
+            yield metrics.Metric(
+                "projection_lag",
+                "gauge",
+                "Positions that a projection stands behind the ledger.",
+                self.folding.lag(projection),
+                {"projection": projection.name},
+            )
+        yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
+        yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
+        yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
 
     def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
         """The feeds that block an object now, as a viewer may see it, and with what."""
@@ -165,6 +178,24 @@ def _locked(path: Path) -> IO[str]:
     return lock
 
 
+def _keep_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, durably."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _signing_key(folder: Path) -> SigningKey:
+    """The hub's own Ed25519 key, made on the first start."""
+    path = folder / SIGNING_KEY_FILE
+    if not path.exists():
+        _keep_secret(path, to_text(secrets.token_bytes(32)))
+    text = path.read_text(encoding="utf-8").strip()
+    return SigningKey(from_text(text, size_bytes=32, where=SIGNING_KEY_FILE))
+
+
 def health(hub: Hub) -> list[HTTPRouteHandler]:
     """The handlers that say whether the hub lives and is ready."""
 
@@ -194,6 +225,8 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us),
         *receipts_api.routes(hub.protection),
         *stream.routes(hub.broadcast, hub.ledger),
+        *heads.routes(hub.heads, hub.ledger),
+        *metrics.routes(hub.measure),
     ]
 
 
@@ -203,9 +236,11 @@ def create_app(hub: Hub) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         hub.broadcast.start()
+        hub.heads.start()
         try:
             yield
         finally:
+            await hub.heads.stop()
             await hub.broadcast.stop()
 
     app = Litestar(

@@ -26,6 +26,8 @@ COMMANDS = {
     "agent": "bayanihan.commands.agent:agent",
     "member": "bayanihan.commands.member:app",
     "key": "bayanihan.commands.key:app",
+    "backup": "bayanihan.commands.backup:backup",
+    "restore": "bayanihan.commands.backup:restore",
     "verify": "bayanihan.commands.verify:verify",
 }
 for name, place in COMMANDS.items():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import msgspec
 
 from bayanihan.errors import Refused
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,100}")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +39,9 @@ def load_settings(folder: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         message = f"hub.toml cannot be used: {error}"
         raise Refused("bad-setting", message, where="hub.toml") from error
+    if not _NAME.fullmatch(settings.name):
+        message = f"{settings.name!r} is no name: letters, digits, dots and hyphens"
+        raise Refused("bad-setting", message, where="hub.toml: name")
     if not 0 <= settings.port <= 65_535:
         raise Refused("bad-setting", f"{settings.port} is no port", where="hub.toml: port")
     return settings

@@ -53,6 +53,9 @@ CODES: dict[str, Code] = {
     "bad-parameter": Code(400, "refused", "Correct the parameter that is named."),
     "bad-cursor": Code(400, "refused", "Start again without a cursor."),
     "bad-signature": Code(400, "refused", "Sign the exact bytes again with the registered key."),
+    "history-rewritten": Code(
+        409, "refused", "Keep the witness file, and ask the operator for the proof."
+    ),
     "reset": Code(410, "refused", "Start again without a cursor: the hub's history was restored."),
     "not-found": Code(404, "refused", "Check the name, or your right to see it."),
     "method-not-allowed": Code(405, "refused", "Use a method that the reference lists here."),

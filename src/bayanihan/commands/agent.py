@@ -15,10 +15,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from bayanihan.agent.engine import Command, command
-from bayanihan.agent.follow import Follower, Order, follow
+from bayanihan.agent.follow import follow
 from bayanihan.agent.hub import Hub
 from bayanihan.agent.identity import identity
 from bayanihan.agent.place import Place
+from bayanihan.agent.turn import Follower, Order
 from bayanihan.commands.hub_client import DEFAULT_HUB, HubOption, KeyOption, key_or_admin
 from bayanihan.core.receipt import FEED_LIMIT, is_feed
 from bayanihan.errors import Refused
@@ -94,7 +95,10 @@ def agent(
             choose=chance.randrange,
         )
         if once:
-            _say(follower.turn().line)
+            outcome = follower.turn()
+            _say(outcome.line)
+            if outcome.trouble is not None:
+                raise outcome.trouble
             return
         follow(follower, every_s=every, wake=time.sleep, jitter=chance.random, say=_say)
 

@@ -50,7 +50,7 @@ def verifier_key(name: str, public: bytes) -> str:
 def public_of(line: str) -> tuple[str, bytes]:
     """The name and the 32 bytes of a verifier key. Raises `Refused("bad-value")`."""
     try:
-        name, digest, encoded = line.strip().rsplit("+", 2)
+        name, digest, encoded = line.strip().split("+", 2)
         raw = base64.b64decode(encoded, validate=True)
     except (ValueError, binascii.Error):
         raise Refused("bad-value", "This is no verifier key", where="key") from None

@@ -1,7 +1,9 @@
 """The official record. This is its door: rooms import from here and from nowhere behind it."""
 
+from bayanihan.ledger.copying import ERASURES, Erasure, back_up, read_erasures, restore
 from bayanihan.ledger.door import Ledger, steady_us, wall_us
 from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
+from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of
 from bayanihan.ledger.folding import Folding
 from bayanihan.ledger.projection import Projection, Scan
 from bayanihan.ledger.sqlite import SqliteStore
@@ -10,6 +12,7 @@ from bayanihan.ledger.store import BodyPage, Head, Item, LedgerContract, Page, W
 from bayanihan.ledger.verify import Report, check_ledger, check_projection
 
 __all__ = [
+    "ERASURES",
     "KINDS",
     "Appended",
     "BodyPage",
@@ -17,6 +20,8 @@ __all__ = [
     "Document",
     "Draft",
     "Entry",
+    "Erasure",
+    "Evidence",
     "Folding",
     "Head",
     "Header",
@@ -31,8 +36,13 @@ __all__ = [
     "State",
     "Where",
     "apply_changes",
+    "back_up",
     "check_ledger",
     "check_projection",
+    "evidence_of",
+    "leaf_of",
+    "read_erasures",
+    "restore",
     "steady_us",
     "wall_us",
 ]

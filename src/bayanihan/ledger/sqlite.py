@@ -11,7 +11,6 @@ import contextlib
 import secrets
 import sqlite3
 import threading
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ import msgspec
 
 from bayanihan.core.marking import Audience
 from bayanihan.core.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash, peaks_of
-from bayanihan.errors import Broken, Unavailable
+from bayanihan.errors import Broken
+from bayanihan.ledger.connections import ThreadConnections
 from bayanihan.ledger.entry import KINDS, Entry, Header
 
 SCHEMA_VERSION = 1
@@ -79,14 +79,9 @@ def entry_of(row: Sequence[Any]) -> Entry:
     return Entry(header, row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13])
 
 
-class _Reader:
-    """One thread's reading connection; closed when the thread that holds it ends."""
-
-    __slots__ = ("__weakref__", "connection")
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        weakref.finalize(self, connection.close)
+def entry_of_columns(row: Sequence[Any]) -> tuple[Entry, bytes]:
+    """The entry and the salt of one row of `COLUMNS`; the salt is empty once erased."""
+    return entry_of((*row[:12], *row[13:15])), row[12] or b""
 
 
 class SqliteStore:
@@ -104,11 +99,9 @@ class SqliteStore:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._read_only = read_only
-        self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._connections_lock = threading.Lock()
-        self._closed = False
+        self._readers = ThreadConnections(lambda: self._connect(_READER_CACHE_KIB))
         self._audiences: list[Audience] = []
         try:
             if not read_only:
@@ -176,15 +169,7 @@ class SqliteStore:
     @property
     def reading(self) -> sqlite3.Connection:
         """This thread's reading connection. Raises `Unavailable("stopping")` once closed."""
-        reader: _Reader | None = getattr(self._local, "reader", None)
-        if self._closed:
-            raise Unavailable("stopping", "The hub is stopping", retry_after_s=5)
-        if reader is None:
-            reader = self._local.reader = _Reader(self._connect(_READER_CACHE_KIB))
-            reader.connection.execute("PRAGMA query_only = ON")
-            with self._connections_lock:
-                self._readers.add(reader)
-        return reader.connection
+        return self._readers.get()
 
     def checkpointing(self) -> sqlite3.Connection:
         """A connection of its own for the thread that folds the WAL back."""
@@ -193,13 +178,17 @@ class SqliteStore:
             self._connections.append(connection)
         return connection
 
+    def copy_to(self, path: Path) -> None:
+        """Write one moment of the whole store into a new file, beside whoever writes."""
+        with contextlib.closing(self._connect(_READER_CACHE_KIB)) as connection:
+            connection.execute("VACUUM INTO ?", (str(path),))
+
     def close(self) -> None:
         """Close every connection; the last one folds the WAL into the file."""
-        self._closed = True
+        self._readers.close()
         with self._connections_lock:
-            for connection in [*(r.connection for r in self._readers), *self._connections]:
+            for connection in self._connections:
                 connection.close()
-            self._readers.clear()
             self._connections.clear()
 
     def meta(self, name: str) -> bytes:
@@ -321,6 +310,11 @@ class SqliteStore:
             (first, first + TILE_WIDTH),
         )
         return b"".join(leaf for (leaf,) in leaves)
+
+    def upper_tiles(self) -> dict[tuple[int, int], bytes]:
+        """Every stored tile above level 0, by (level, number)."""
+        rows = self.reading.execute("SELECT level, number, hashes FROM tiles WHERE level > 0")
+        return {(level, number): bytes(hashes) for level, number, hashes in rows}
 
     def node(self, level: int, index: int) -> bytes:
         """The root of the perfect subtree (level, index): `bayanihan.core.merkle.Node`."""
