@@ -62,7 +62,7 @@ def vector_of(extensions: dict[str, Any] | None) -> str | None:
 
 
 def _refused(body: Any) -> Refused:
-    place = f'$.extensions["{EXTENSION_ID}"]'
+    place = f"$.extensions.{EXTENSION_ID}"
     if not isinstance(body, dict):
         return Refused("bad-value", "The AI extension is not a JSON object.", where=place)
     for name in ("extension_type", "vector"):

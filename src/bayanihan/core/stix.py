@@ -103,12 +103,13 @@ def split(data: bytes) -> Submission:
     kind = _text(members, "type")
     if kind == "bundle":
         return _open_bundle(members)
-    if kind is None and "objects" in members:
-        return Submission(_cut(members["objects"]))
-    if kind is None and "type" not in members and "id" not in members:
+    if "type" in members or "id" in members:
+        return Submission([data])
+    if "objects" not in members:
         message = "The JSON object is neither a STIX object, a bundle nor an envelope."
         raise Refused("not-an-envelope", message, where="$")
-    return Submission([data])
+    _check_envelope(members)
+    return Submission(_cut(members["objects"]))
 
 
 def _refuse_repeated(data: bytes, members: dict[str, msgspec.Raw]) -> None:
@@ -145,21 +146,24 @@ def _text(members: dict[str, msgspec.Raw], name: str) -> str | None:
 def _open_bundle(members: dict[str, msgspec.Raw]) -> Submission:
     if "id" not in members:
         raise Refused("missing-property", "The bundle has no `id`.", where="$.id")
-    for name, raw in members.items():
-        if name != "objects":
-            _check_envelope_value(name, bytes(raw))
+    _check_envelope(members)
     objects = members.get("objects")
     if objects is None:
         raise Refused("empty", "The bundle holds no objects.", where="$.objects")
     return Submission(_cut(objects), _text(members, "spec_version") or "")
 
 
-def _check_envelope_value(name: str, raw: bytes) -> None:
-    try:
-        json_bytes.strict(raw)
-    except Refused as fault:
-        where = json_bytes.step("$", name) + fault.where.removeprefix("$")
-        raise Refused(fault.code, fault.message, where=where) from None
+def _check_envelope(members: dict[str, msgspec.Raw]) -> None:
+    """Check what stands beside the objects: it is small, and nothing else looks at it."""
+    for name, raw in members.items():
+        if name == "objects":
+            continue
+        try:
+            json_bytes.strict(bytes(raw))
+        except Refused as fault:
+            inner = fault.where.removeprefix("$") if fault.where.startswith("$") else ""
+            where = json_bytes.step("$", name) + inner
+            raise Refused(fault.code, fault.message, where=where) from None
 
 
 def _cut(raw: msgspec.Raw) -> list[bytes]:
