@@ -55,6 +55,7 @@ class Ledger:
         folder: holds `ledger.db` and `index/`; made when absent.
         now_us, clock_us: the wall clock and the steady one, in microseconds.
         index_limit: entries an index keeps in memory before it writes a file.
+        store: makes the store from its file's path.
     """
 
     def __init__(
@@ -64,9 +65,10 @@ class Ledger:
         now_us: Clock = wall_us,
         clock_us: Clock = steady_us,
         index_limit: int | None = None,
+        store: Callable[[Path], SqliteStore] = SqliteStore,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.store = SqliteStore(folder / "ledger.db")
+        self.store = store(folder / "ledger.db")
         self.epoch = self.store.meta("epoch")
         self.cursors = Cursors(self.store.meta("cursor-key"), self.epoch)
         self.now_us = now_us
@@ -95,7 +97,7 @@ class Ledger:
         """Finish what is queued, write the indexes out and close the file."""
         self._writer.stop()
         self._checkpointer.stop()
-        self._identity.flush()
+        self._identity.close()
         self.store.close()
 
     # append

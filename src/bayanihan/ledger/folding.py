@@ -8,6 +8,7 @@ interpreter. A lone report is folded at once.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -60,11 +61,19 @@ class Folding:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                if not self._slice():
+                if not self._tried():
                     self._ledger.wait(min(p.position for p in self.projections), _WAIT_S)
         except Exception as error:
             logger.critical("a projection cannot be folded: %s", error, exc_info=error)
             self.failed = error
+
+    def _tried(self) -> bool:
+        """A slice of each; a disk that is full or busy is waited for, not given up on."""
+        try:
+            return self._slice()
+        except (sqlite3.OperationalError, OSError) as error:
+            logger.warning("a projection could not be folded and is tried again: %s", error)
+            return not self._stopping.wait(_WAIT_S)
 
     def _slice(self) -> bool:
         """Fold one slice of each projection; whether any is still behind."""

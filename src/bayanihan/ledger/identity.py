@@ -75,19 +75,21 @@ class Identity:
     def fill(self, store: SqliteStore) -> None:
         """Enter what the ledger holds beyond the indexes: at start, after a crash."""
         length = store.last()[0]
-        for index, by_object in ((self._same, False), (self._objects, True)):
+        for index in (self._same, self._objects):
             if index.reached > length:  # the files are of a longer history than this one
                 index.clear()
             while page := self._page(store, index.reached):
-                for position, kind, origin, object_id, version_us, audience, own, digest in page:
-                    if origin is None:
-                        key = ERASED_KEY
-                    elif by_object:
-                        key = self.object_key(object_id)
-                    else:
-                        version = version_us if own else None
-                        key = self.key(KINDS[kind], origin, object_id, audience, version, digest)
-                    index.add(key, position)
+                for row in page:
+                    same, object_key = self._keys_of_row(row)
+                    index.add(same if index is self._same else object_key, row[0])
+
+    def _keys_of_row(self, row: tuple[Any, ...]) -> tuple[int, int]:
+        _, kind, origin, object_id, version_us, audience, own, digest = row
+        if origin is None:
+            return ERASED_KEY, ERASED_KEY
+        version_us = version_us if own else None
+        same = self.key(KINDS[kind], origin, object_id, audience, version_us, digest)
+        return same, self.object_key(object_id)
 
     @staticmethod
     def _page(store: SqliteStore, after: int) -> list[tuple[Any, ...]]:
@@ -120,7 +122,7 @@ class Identity:
         self._same.forget([(self.keys_of(entry)[0], entry.position) for entry in entries])
         self._objects.forget([(self.keys_of(entry)[1], entry.position) for entry in entries])
 
-    def flush(self) -> None:
-        """Write both indexes out, so that the next start is quick."""
-        self._same.flush()
-        self._objects.flush()
+    def close(self) -> None:
+        """Write both indexes out, so that the next start is quick, and let go of the files."""
+        self._same.close()
+        self._objects.close()

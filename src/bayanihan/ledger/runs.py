@@ -258,10 +258,9 @@ class SortedRuns:
             OSError: when a file cannot be written; what stands in it is then still there.
         """
         with self._busy:
-            for held, (first, last) in self._sealing:
+            for held, _ in self._sealing:
                 for key, position in pairs:
-                    if first <= position <= last:
-                        _file_as_erased(held, key, position)
+                    _file_as_erased(held, key, position)
             for run in self._runs:
                 within = [pair for pair in pairs if run.first <= pair[1] <= run.last]
                 if within:
@@ -272,6 +271,12 @@ class SortedRuns:
         if self._recent_span[0]:
             self._seal()
         self._settle()
+
+    def close(self) -> None:
+        """Write out what is in memory and let go of the files."""
+        self.flush()
+        with self._busy, self._lock:
+            self._runs, self._sealing = [], []
 
     def settle(self) -> None:
         """Wait until the background work is done."""

@@ -56,16 +56,20 @@ def check_pages_equal_a_filter(make: Make) -> None:
             Where(exercise=False),
         ):
             for viewer in VIEWERS:
-                expected = [
-                    n
-                    for n, one in enumerate(drafts, 1)
-                    if may_see(viewer, one.audience)
-                    and one.kind in where.kinds
-                    and where.exercise in (None, one.exercise)
-                ]
-                for limit in (1, 3, 50, 10_000):
-                    assert all_of(ledger, viewer, limit, where) == expected
-                _check_bodies(ledger, viewer, where, [drafts[n - 1].body for n in expected])
+                _check_pages(ledger, viewer, where, drafts)
+
+
+def _check_pages(ledger: Opened, viewer: Viewer, where: Where, drafts: list[Draft]) -> None:
+    expected = [
+        n
+        for n, one in enumerate(drafts, 1)
+        if may_see(viewer, one.audience)
+        and one.kind in where.kinds
+        and where.exercise in (None, one.exercise)
+    ]
+    for limit in (1, 3, 50, 10_000):
+        assert all_of(ledger, viewer, limit, where) == expected
+    _check_bodies(ledger, viewer, where, [drafts[n - 1].body for n in expected])
 
 
 def _check_bodies(ledger: Opened, viewer: Viewer, where: Where, expected: list[bytes]) -> None:
