@@ -24,9 +24,10 @@ from bayanihan.core.marking import Viewer
 from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.signing import SigningKey, from_text, to_text
 from bayanihan.errors import BayanihanError, Broken, Unavailable
-from bayanihan.intake import objects_api
-from bayanihan.ledger import Folding, Ledger, Projection
-from bayanihan.readers import feeds_api, heads, metrics, receipts_api, stream
+from bayanihan.intake import objects_api as intake_api
+from bayanihan.intake import take_back
+from bayanihan.ledger import ErasureList, Folding, Ledger, Projection
+from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
     EXERCISE_PREFIX,
@@ -84,6 +85,7 @@ class Hub:
         self.broadcast = stream.Broadcast(
             self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
         )
+        self.erasures = ErasureList(folder, self.ledger.store)
         self.heads = heads.Heads(self.ledger, self.settings.name, _signing_key(folder))
         self._length_at_start = self.ledger.length
         self.folding = Folding(self.ledger, [self.active])
@@ -220,7 +222,9 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
     """Every address that a hub answers at: the exits and entrances of all rooms."""
     return [
         *health(hub),
-        *objects_api.routes(hub.ledger, hub.registry, hub.defaults),
+        *intake_api.routes(hub.ledger, hub.registry, hub.defaults),
+        *take_back.routes(hub.ledger, hub.erasures.note),
+        *objects_api.routes(hub.ledger),
         *registry_api.routes(hub.office),
         *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us),
         *receipts_api.routes(hub.protection),

@@ -1,4 +1,4 @@
-"""`/api/objects`: STIX objects in and out, as the bytes they are."""
+"""POST `/api/objects`: STIX objects in, as the bytes they are."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
 from litestar.response import Response
 
-from bayanihan.core import moment, stix
+from bayanihan.core import stix
 from bayanihan.core.marking import LEVELS, Group, Viewer
-from bayanihan.core.scope import require, require_if_signed_in
+from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.intake.objects import (
     Admission,
@@ -26,11 +25,10 @@ from bayanihan.intake.objects import (
     result_of,
     summary_of,
 )
-from bayanihan.ledger import Draft, Ledger, Where
+from bayanihan.ledger import Ledger, Where
 
 SUBMISSION_LIMIT_BYTES = 64 * 1024 * 1024
 SUBMISSION_LIMIT_OBJECTS = 100_000
-PAGE_LIMIT = 1_000
 # Objects checked before other requests get a turn.
 SLICE = 100
 APPEND_LIMIT = 5_000
@@ -162,39 +160,9 @@ class Intake:
             ]
         return results
 
-    async def withdraw(self, viewer: Viewer, object_id: str, reason: str) -> int:
-        """Take an own object back, in exactly the audiences that it went to.
-
-        Raises:
-            Refused: `not-found` when this viewer's origin published no such object.
-        """
-        page = self._ledger.read(viewer, 0, 10_000, Where(object_id=object_id))
-        own = [item.entry for item in page.items if item.entry.origin == viewer.origin]
-        if not own:
-            raise Refused("not-found", "You have published no such object", where=object_id)
-        audiences = self._ledger.store.audiences()
-        at = moment.render(self._ledger.now_us())
-        body = {"id": object_id, "origin": viewer.origin, "reason": reason, "at": at}
-        places = sorted({(entry.header.audience, entry.header.exercise) for entry in own})
-        await self._ledger.append_soon(
-            [
-                Draft(
-                    "withdrawn",
-                    audiences[audience - 1],
-                    author=viewer.person,
-                    origin=viewer.origin,
-                    object_id=object_id,
-                    body=msgspec.json.encode(body),
-                    exercise=exercise,
-                )
-                for audience, exercise in places
-            ]
-        )
-        return len(places)
-
 
 def routes(ledger: Ledger, directory: Directory, defaults: Defaults) -> list[HTTPRouteHandler]:
-    """The handlers of `/api/objects`."""
+    """The handler of POST `/api/objects`."""
     intake = Intake(ledger, directory, defaults)
 
     @post("/api/objects", status_code=200, request_max_body_size=None)
@@ -213,43 +181,4 @@ def routes(ledger: Ledger, directory: Directory, defaults: Defaults) -> list[HTT
         answer = await intake.take(viewer, data, params)
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
-    @get("/api/objects")
-    async def page_objects(
-        request: Request[Any, Any, Any],
-        after: str = "",
-        limit: int = Parameter(default=100, ge=1),
-    ) -> Response[bytes]:
-        """A page of the objects that you may see, oldest first, as they were submitted."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        require_if_signed_in(viewer, "read")
-        position = ledger.cursors.open(after)
-        page = ledger.read(viewer, position, min(limit, PAGE_LIMIT))
-        body = b",".join([item.body for item in page.items])
-        cursor = ledger.cursors.seal(page.last).encode() if page.last else b""
-        more = b"true" if page.more else b"false"
-        return Response(
-            b'{"objects":[%b],"more":%b,"next":"%b"}' % (body, more, cursor),
-            media_type="application/json",
-        )
-
-    @get("/api/objects/{object_id:str}")
-    async def show_object(request: Request[Any, Any, Any], object_id: str) -> Response[bytes]:
-        """The latest version of one object that you may see."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        require_if_signed_in(viewer, "read")
-        page = ledger.read(viewer, 0, PAGE_LIMIT, Where(object_id=object_id))
-        if not page.items:
-            raise Refused("not-found", "There is no such object", where=object_id)
-        latest = max(page.items, key=lambda item: (item.entry.version_us, item.entry.position))
-        return Response(latest.body, media_type="application/json")
-
-    @delete("/api/objects/{object_id:str}", status_code=200)
-    async def withdraw_object(
-        request: Request[Any, Any, Any], object_id: str, reason: str = ""
-    ) -> dict[str, Any]:
-        """Withdraw an object that you published: it leaves every feed at once."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        require(viewer, "report")
-        return {"id": object_id, "withdrawn": await intake.withdraw(viewer, object_id, reason)}
-
-    return [push_objects, page_objects, show_object, withdraw_object]
+    return [push_objects]

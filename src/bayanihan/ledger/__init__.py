@@ -1,6 +1,13 @@
 """The official record. This is its door: rooms import from here and from nowhere behind it."""
 
-from bayanihan.ledger.copying import ERASURES, Erasure, back_up, read_erasures, restore
+from bayanihan.ledger.copying import (
+    ERASURES,
+    Erasure,
+    ErasureList,
+    back_up,
+    read_erasures,
+    restore,
+)
 from bayanihan.ledger.door import Ledger, steady_us, wall_us
 from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
 from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of
@@ -21,6 +28,7 @@ __all__ = [
     "Draft",
     "Entry",
     "Erasure",
+    "ErasureList",
     "Evidence",
     "Folding",
     "Head",

@@ -15,7 +15,8 @@ import secrets
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -67,6 +68,37 @@ def read_erasures(text: bytes) -> list[Erasure]:
                 "bad-value", f"The erasure list cannot be read: {error}", where=f"line {number}"
             ) from None
     return found
+
+
+class ErasureList:
+    """The file of what was erased, kept beside the ledger for backups made earlier.
+
+    Args:
+        folder: the data directory.
+        store: whose erased entries the file begins with, so that a crash loses none.
+    """
+
+    def __init__(self, folder: Path, store: SqliteStore) -> None:
+        self._path = folder / ERASURES
+        self._store = store
+        self._lock = threading.Lock()
+        known = set(read_erasures(self._path.read_bytes())) if self._path.exists() else set()
+        self._append([each for each in erasures_of(store) if each not in known])
+
+    def note(self, positions: Sequence[int]) -> None:
+        """Add entries that were just erased, durably."""
+        entries = [self._store.entry(position) for position in positions]
+        self._append([Erasure(e.position, e.header.leaf.hex()) for e in entries if e])
+
+    def _append(self, erasures: Sequence[Erasure]) -> None:
+        if not erasures:
+            return
+        lines = b"".join(msgspec.json.encode(each) + b"\n" for each in erasures)
+        with self._lock, self._path.open("ab") as file:
+            self._path.chmod(0o600)
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def back_up(data: Path, out: Path, *, software: str, made_at: str) -> Manifest:

@@ -37,6 +37,7 @@ CREATE TABLE entries (
 CREATE INDEX entries_seen ON entries (audience, kind, exercise, position)
     WHERE author IS NOT NULL;
 CREATE INDEX entries_kind ON entries (kind, position) WHERE kind <> 0;
+CREATE INDEX entries_erased ON entries (position) WHERE author IS NULL;
 CREATE TABLE tiles (
     level INTEGER, number INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, number)
 ) STRICT, WITHOUT ROWID;
