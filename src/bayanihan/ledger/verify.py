@@ -81,6 +81,7 @@ def _check_entries(store: SqliteStore, report: Report, limit: int) -> None:
         last_stamp_us = stamp_us
         frontier.append(row[5], completed)
         if len(report.faults) >= limit:
+            del report.faults[limit:]
             return
     report.root = frontier.root().hex()
     levels: dict[int, list[bytes]] = {}
