@@ -14,6 +14,7 @@ import msgspec
 from litestar import Request, get, route
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.response import Response
 
 from bayanihan.core.marking import Viewer
@@ -79,7 +80,7 @@ def routes(
     """
 
     @route("/feeds/{feed:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD], status_code=200)
-    async def show_feed(request: Request[Any, Any, Any], feed: str) -> Response[bytes]:
+    async def show_feed(request: Request[Any, Any, Any], feed: FromPath[str]) -> Response[bytes]:
         """A defence feed as you may see it: the whole present set, in one engine's format.
 
         Send the `ETag` back as `If-None-Match`; 304 says that nothing changed. `Bayanihan-Digest`

@@ -147,6 +147,10 @@ class Standing(msgspec.Struct, frozen=True):
     items: tuple[Observable, ...]
     rest: tuple[Rest, ...]
 
+    def holds(self, now_us: int) -> bool:
+        """Whether its items are active at a moment."""
+        return not self.out and self.valid_from_us <= now_us < self.valid_until_us
+
 
 def read_view(
     db: sqlite3.Connection, audiences: Sequence[int], now_us: int, *, exercise: bool

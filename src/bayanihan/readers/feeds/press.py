@@ -221,6 +221,25 @@ class Press:
         reason = format_.refusal(observable)
         return None if reason is None else ("not-expressed", reason)
 
+    def blocked(
+        self, feed: str, object_id: str, audiences: Iterable[int], now_us: int
+    ) -> tuple[str, ...]:
+        """The values that a feed blocks for these audiences because of one object, sorted.
+
+        Raises:
+            Refused: `not-found` for a name that is no feed.
+        """
+        _, exercise = self._named(feed)
+        rights = self._rights(audiences, exercise=exercise)
+        values = {
+            item.value
+            for standing in self._active.items_of(object_id, rights)
+            if standing.exercise == exercise and standing.holds(now_us)
+            for item in standing.items
+            if self.refusal(feed, item) is None
+        }
+        return tuple(sorted(values))
+
     def listing(self, audiences: Iterable[int], now_us: int) -> list[dict[str, Any]]:
         """Every feed as these audiences see it, in the shape of `feed --list --json`."""
         audiences = tuple(audiences)
