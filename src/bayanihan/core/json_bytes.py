@@ -64,12 +64,26 @@ def strict(raw: bytes) -> None:
 
 def decode(raw: bytes) -> Any:
     """The value of `raw`, with everything that `strict` promises."""
+    value = decode_any_depth(raw)
+    limit_depth(raw, value)
+    return value
+
+
+def limit_depth(raw: bytes, value: Any) -> None:
+    """Refuse `value`, decoded from `raw`, as `too-deep`; without brackets nothing is deep."""
+    if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
+        check_depth(value)
+
+
+def decode_any_depth(raw: bytes) -> Any:
+    """As `decode`, for a caller who knows from the shape of the value that it is not deep.
+
+    Even so no value comes out that is deep enough to exhaust the interpreter's stack.
+    """
     try:
         value = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         refuse_malformed(raw, error)
-    if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
-        check_depth(value)
     encoded = _encode(value)
     if encoded != raw:
         _compare_closely(raw, encoded, value)

@@ -42,7 +42,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class Checked(msgspec.Struct, frozen=True):
+class Checked(msgspec.Struct, frozen=True, gc=False):
     """What the hub needs to know of an object that passed.
 
     Times are UTC microseconds since 1970, None where the object's type has none.
@@ -187,7 +187,7 @@ def check(raw: bytes) -> Checked:
         Refused: what `json_bytes.strict` raises about the bytes; `nested-bundle`,
             `missing-property` or `bad-value` about the object, with its JSON path.
     """
-    value = json_bytes.decode(raw)
+    value = json_bytes.decode_any_depth(raw)
     kind = _kind_of(value)
     notes: Notes = []
     plan = PLANS.get(kind)
@@ -202,6 +202,9 @@ def check(raw: bytes) -> Checked:
     rule = RULES.get(kind)
     if rule is not None:
         rule(value, notes)
+    if notes or not plan.open.isdisjoint(value):
+        # Only what no struct describes can be deep, and that is noted, or inside `open`.
+        json_bytes.limit_depth(raw, value)
     return _checked(raw, kind, plan, value, notes)
 
 

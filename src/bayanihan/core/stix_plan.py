@@ -8,9 +8,9 @@ need more: times, references, vocabularies, values with an inner form, parts wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from functools import cache
-from typing import Any, get_args, get_type_hints
+from collections.abc import Iterator
+from functools import cache, partial
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -23,6 +23,7 @@ from bayanihan.core.stix_values import (
     Check,
     Notes,
     Warning,  # noqa: A004
+    check_language,
     refuse_nothing,
     refused,
 )
@@ -36,7 +37,7 @@ _HEAD = re.compile(r"[a-z][a-z0-9-]{1,248}[a-z0-9]--")
 _PROPERTY = re.compile(r"[a-z][a-z0-9_]{2,249}|id")
 _AT = re.compile(r"^(.*?)(?: - at `(.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
-_KNOWN_LIMIT = 32_768
+_KNOWN_LIMIT = 4096
 RESERVED = frozenset({"severity", "action", "username", "phone_numbers"})
 
 
@@ -50,35 +51,35 @@ def is_identifier(text: str) -> bool:
     return is_uuid(text, max(len(text) - 36, 0)) and _HEAD.fullmatch(text[:-36]) is not None
 
 
-class RefRule(msgspec.Struct, frozen=True, gc=False):
-    """Which types a reference may name; () leaves every type.
+class Words(NamedTuple):
+    """A property that holds a word or a list of words: references, vocabulary, languages.
 
-    `known` remembers references that fit: the same few authors, markings and targets come
-    again and again, and a set asks about a whole list at once.
+    Words that are in `known` fit; a set answers for a whole list at once, and the same few
+    authors, markings and terms come again and again. For the others `check` decides.
     """
 
-    allowed: tuple[str, ...]
-    never: tuple[str, ...]
-    advised: tuple[str, ...]
-    known: set[str]
+    name: str
+    known: frozenset[str] | set[str]
+    check: Check
 
 
 class Plan(msgspec.Struct, frozen=True):
     """The checks of one struct, in the order in which they run.
 
-    `plain` is true where nothing but the names of properties is left to check.
+    `plain` is true where nothing but the names of properties is left to check. `open`
+    names the properties whose inside no struct describes, so that it may be of any depth.
     """
 
     shape: type[Part]
     names: frozenset[str]
     times: tuple[str, ...]
-    refs: tuple[tuple[str, RefRule], ...]
-    vocabularies: tuple[tuple[str, frozenset[str]], ...]
+    words: tuple[Words, ...]
     values: tuple[tuple[str, Check], ...]
     parts: tuple[tuple[str, Plan], ...]
     needs: tuple[str, ...]
     ordered: Pairs
     strictly: Pairs
+    open: frozenset[str]
     plain: bool
 
 
@@ -86,8 +87,7 @@ class Plan(msgspec.Struct, frozen=True):
 def plan_of(shape: type[Part]) -> Plan:
     """The plan of a struct, made at first use."""
     times: list[str] = []
-    refs: list[tuple[str, RefRule]] = []
-    vocabularies: list[tuple[str, frozenset[str]]] = []
+    words: list[Words] = []
     values: list[tuple[str, Check]] = []
     parts: list[tuple[str, Plan]] = []
     hints = get_type_hints(shape, include_extras=True)
@@ -96,30 +96,45 @@ def plan_of(shape: type[Part]) -> Plan:
         for node in _nodes(hints[name]):
             if isinstance(node, type) and issubclass(node, Part):
                 parts.append((name, plan_of(node)))
-            extra = node.extra if isinstance(node, msgspec.Meta) else None
-            if not extra:
-                continue
-            if "ref" in extra:
-                refs.append((name, _ref_rule(extra)))
-            elif "vocab" in extra:
-                vocabularies.append((name, VOCABULARIES[extra["vocab"]]))
-            elif extra["check"] == "time":
+            extra = (node.extra if isinstance(node, msgspec.Meta) else None) or {}
+            check = extra.get("check")
+            if "ref" in extra or "vocab" in extra or check == "language":
+                words.append(_words(name, extra))
+            elif check == "time":
                 times.append(name)
-            elif extra["check"] in CHECKS:
-                values.append((name, CHECKS[extra["check"]]))
+            elif check in CHECKS:
+                values.append((name, CHECKS[check]))
     return Plan(
         shape,
         frozenset(fields),
         tuple(times),
-        tuple(refs),
-        tuple(vocabularies),
+        tuple(words),
         tuple(values),
         tuple(parts),
         shape.needs,
         shape.ordered,
         shape.strictly,
-        plain=not (times or refs or vocabularies or values or parts or shape.needs),
+        frozenset(name for name in fields if _is_open(hints[name])),
+        plain=not (times or words or values or parts or shape.needs),
     )
+
+
+def _is_open(hint: Any) -> bool:
+    return any(get_origin(node) is dict for node in _nodes(hint))
+
+
+def _words(name: str, extra: dict[str, Any]) -> Words:
+    if "vocab" in extra:
+        vocabulary = VOCABULARIES[extra["vocab"]]
+        return Words(name, vocabulary, partial(_advise_terms, vocabulary))
+    known: set[str] = set()
+    if "ref" not in extra:
+        return Words(name, known, partial(_check_words, known, check_language))
+    allowed, never, advised = (
+        tuple(f"{kind}--" for kind in extra.get(key, ())) for key in ("ref", "never", "advised")
+    )
+    check = partial(_check_ref, allowed, never, advised)
+    return Words(name, known, partial(_check_words, known, check))
 
 
 def _nodes(hint: Any) -> Iterator[Any]:
@@ -129,20 +144,16 @@ def _nodes(hint: Any) -> Iterator[Any]:
         yield from _nodes(inner)
 
 
-def _ref_rule(extra: dict[str, Any]) -> RefRule:
-    def heads(key: str) -> tuple[str, ...]:
-        return tuple(f"{kind}--" for kind in extra.get(key, ()))
-
-    return RefRule(heads("ref"), heads("never"), heads("advised"), set())
-
-
 def apply(plan: Plan, value: dict[str, Any], notes: Notes, path: str = "$") -> None:
     """Check `value` against `plan`; what is advised against goes to `notes`.
 
     Raises:
         Refused: `missing-property` or `bad-value`, with the JSON path.
     """
-    check_shape(plan.shape, value, path)
+    try:
+        msgspec.convert(value, plan.shape)
+    except msgspec.ValidationError as error:
+        raise _shape_refused(str(error), path) from None
     run(plan, value, notes, path)
 
 
@@ -164,18 +175,13 @@ def run(plan: Plan, value: dict[str, Any], notes: Notes, path: str) -> None:
         text = get(name)
         if text is not None and parse_time(text) is None:
             raise refused(f"{path}.{name}", NO_TIME)
-    for name, rule in plan.refs:
+    for name, known, check in plan.words:
         found = get(name)
-        if found is not None:
-            refs = (found,) if found.__class__ is str else found
-            if not rule.known.issuperset(refs):
-                _check_refs(rule, found, notes, f"{path}.{name}")
-    for name, vocabulary in plan.vocabularies:
-        term = get(name)
-        if term is not None:
-            terms = (term,) if term.__class__ is str else term
-            if not vocabulary.issuperset(terms):
-                _advise_terms(vocabulary, terms, notes, f"{path}.{name}")
+        if found is None:
+            continue
+        fits = found in known if found.__class__ is str else known.issuperset(found)
+        if not fits:
+            check(found, f"{path}.{name}", notes)
     for name, check in plan.values:
         inner = get(name)
         if inner is not None:
@@ -208,36 +214,54 @@ def check_property(name: str, value: Any, path: str) -> None:
     refuse_nothing(value, here)
 
 
-def _check_refs(rule: RefRule, found: str | list[str], notes: Notes, path: str) -> None:
+def _check_words(
+    known: set[str], check: Check, found: str | list[str], path: str, notes: Notes
+) -> None:
+    """Check each word that is not known yet; what draws no warning is known from now on."""
+    if len(known) >= _KNOWN_LIMIT:
+        known.clear()
     if isinstance(found, str):
-        _check_ref(rule, found, notes, path)
+        _check_word(known, check, found, path, notes)
         return
-    for i, ref in enumerate(found):
-        if ref not in rule.known:
-            _check_ref(rule, ref, notes, f"{path}[{i}]")
+    for i, word in enumerate(found):
+        if word not in known:
+            _check_word(known, check, word, f"{path}[{i}]", notes)
 
 
-def _check_ref(rule: RefRule, ref: str, notes: Notes, path: str) -> None:
+def _check_word(known: set[str], check: Check, word: str, path: str, notes: Notes) -> None:
+    before = len(notes)
+    check(word, path, notes)
+    if len(notes) == before:
+        known.add(word)
+
+
+def _check_ref(
+    allowed: tuple[str, ...],
+    never: tuple[str, ...],
+    advised: tuple[str, ...],
+    ref: str,
+    path: str,
+    notes: Notes,
+) -> None:
+    """`allowed`, `never` and `advised` are heads of identifiers such as `identity--`."""
     if not is_identifier(ref):
         raise refused(path, "This is no STIX identifier: a type, two hyphens and a UUID.")
-    if rule.allowed and not ref.startswith(rule.allowed):
-        kinds = " or ".join(head.removesuffix("--") for head in rule.allowed)
-        raise refused(path, f"This must refer to: {kinds}.")
-    if rule.never and ref.startswith(rule.never):
+    if allowed and not ref.startswith(allowed):
+        raise refused(path, f"This must refer to: {_kinds(allowed)}.")
+    if never and ref.startswith(never):
         raise refused(path, f"This must not refer to: {ref.partition('--')[0]}.")
-    if rule.advised and not ref.startswith(rule.advised):
-        kinds = " or ".join(head.removesuffix("--") for head in rule.advised)
-        notes.append(Warning("reference", path, f"This should refer to: {kinds}."))
-        return
-    if len(rule.known) >= _KNOWN_LIMIT:
-        rule.known.clear()
-    rule.known.add(ref)
+    if advised and not ref.startswith(advised):
+        notes.append(Warning("reference", path, f"This should refer to: {_kinds(advised)}."))
+
+
+def _kinds(heads: tuple[str, ...]) -> str:
+    return " or ".join(head.removesuffix("--") for head in heads)
 
 
 def _advise_terms(
-    vocabulary: frozenset[str], terms: Iterable[str], notes: Notes, path: str
+    vocabulary: frozenset[str], found: str | list[str], path: str, notes: Notes
 ) -> None:
-    for term in terms:
+    for term in (found,) if isinstance(found, str) else found:
         if term not in vocabulary:
             message = f"`{term[:60]}` is not in the STIX vocabulary for this property."
             notes.append(Warning("vocabulary", path, message))

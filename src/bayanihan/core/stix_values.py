@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from encodings.aliases import aliases
-from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any
 
@@ -22,7 +21,7 @@ from bayanihan.core.stix_vocab import HASHES
 from bayanihan.errors import Refused
 
 
-class Warning(msgspec.Struct, frozen=True):  # noqa: A001 - the word that submitters know
+class Warning(msgspec.Struct, frozen=True, gc=False):  # noqa: A001 - the word that submitters know
     """What STIX advises against: accepted, and told to the submitter."""
 
     code: str
@@ -93,21 +92,15 @@ def refused(path: str, message: str) -> Refused:
     return Refused("bad-value", message, where=path)
 
 
-@lru_cache(maxsize=1024)
-def _is_language(tag: str) -> bool:
-    return _LANGUAGE.fullmatch(tag) is not None
-
-
 def is_language(tag: str) -> bool:
     """Whether `tag` has the shape of an RFC 5646 language tag."""
-    return len(tag) <= _LANGUAGE_LENGTH_LIMIT and _is_language(tag)
+    return len(tag) <= _LANGUAGE_LENGTH_LIMIT and _LANGUAGE.fullmatch(tag) is not None
 
 
-def check_language(value: str | list[str], path: str, notes: Notes) -> None:
-    """One language tag or a list of them."""
-    for tag in (value,) if isinstance(value, str) else value:
-        if not is_language(tag):
-            raise refused(path, "This is no RFC 5646 language tag such as `th` or `zh-Hant`.")
+def check_language(value: str, path: str, notes: Notes) -> None:
+    """RFC 5646: a language tag."""
+    if not is_language(value):
+        raise refused(path, "This is no RFC 5646 language tag such as `th` or `zh-Hant`.")
 
 
 def check_url(value: str, path: str, notes: Notes) -> None:
@@ -234,18 +227,25 @@ def check_references(value: list[dict[str, Any]], path: str, notes: Notes) -> No
             raise refused(f"{here}.source_name", "The source of a CAPEC id is `capec`.")
 
 
+_usual_phases: set[str] = set()
+_USUAL_PHASES_LIMIT = 4096
+
+
 def advise_phases(value: list[dict[str, Any]], path: str, notes: Notes) -> None:
     """Section 2.12: names of kill chains and phases are lower case with hyphens."""
     for i, phase in enumerate(value):
         for name in ("kill_chain_name", "phase_name"):
             text = phase[name]
+            if text in _usual_phases:
+                continue
             if text != text.lower() or " " in text or "_" in text:
                 message = "Names of kill chains and phases should be lower case with hyphens."
                 notes.append(Warning("spelling", f"{path}[{i}].{name}", message))
+            elif len(_usual_phases) < _USUAL_PHASES_LIMIT and len(text) <= 250:
+                _usual_phases.add(text)
 
 
 CHECKS: dict[str, Check] = {
-    "language": check_language,
     "url": check_url,
     "hex": check_hex,
     "base64": check_base64,
