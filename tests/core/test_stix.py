@@ -285,6 +285,18 @@ def test_depth_counts_in_custom_properties() -> None:
     assert caught.value.code == "too-deep"
 
 
+def test_answers_stay_short_whatever_is_sent() -> None:
+    long = "x" * 1_000_000
+    url = VALID["url"]
+    twice = compact({long: 1})[:-1] + b"," + compact({long: 2})[1:]
+    for raw in (twice, compact({**url, f"-{long}": 1}), compact({**url, "spec_version": long})):
+        fault = fault_of(check, raw)
+        assert fault is not None
+        assert len(fault.message) + len(fault.where) < 1000
+    many = check(compact({**url, **{f"x_{i}": i for i in range(150)}})).warnings
+    assert (len(many), many[-1].code) == (101, "more")
+
+
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 2**70, 1.5, "", "x", "\0", [], [1], [None], [[]], {}, {"": 1}, {"a": {}}]
 )

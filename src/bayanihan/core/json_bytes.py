@@ -25,7 +25,11 @@ import msgspec
 from bayanihan.errors import Refused
 
 DEPTH_LIMIT = 64
+# A hostile key may be as long as the submission; an answer quotes only so much of it.
+_KEY_SHOWN = 250
 BOM = b"\xef\xbb\xbf"
+
+REPEATED = "The key is given twice in one JSON object."
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -106,7 +110,7 @@ def _read_exactly(raw: bytes) -> None:
         mapping = dict(items)
         if len(mapping) != len(items):
             name = _first_repeated(items)
-            faults.append(_Fault("duplicate-key", f"The key {json.dumps(name)} is given twice."))
+            faults.append(_Fault("duplicate-key", REPEATED))
             mapping[name] = faults[-1]
         return mapping
 
@@ -228,7 +232,9 @@ def walk(value: Any, path: str = "$") -> Iterator[tuple[str, Any]]:
 
 
 def step(path: str, key: str) -> str:
-    """`path` extended by an object's key, quoted where it is no plain name."""
+    """`path` extended by an object's key: quoted where it is no plain name, cut where long."""
+    if len(key) > _KEY_SHOWN:
+        key = f"{key[:_KEY_SHOWN]}..."
     if _PLAIN_NAME.fullmatch(key):
         return f"{path}.{key}"
     return f"{path}[{json.dumps(key)}]"

@@ -31,6 +31,7 @@ PLANS: dict[str, Plan] = {
     **{kind: plan_of(shape) for kind, shape in OBSERVABLES.items()},
     "marking-definition": plan_of(MarkingDefinition),
 }
+WARNINGS_LIMIT = 100
 _CUSTOM = plan_of(Core)
 _CUSTOM_OBSERVABLE = plan_of(Observable)
 _TYPE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
@@ -125,8 +126,7 @@ def _refuse_repeated(data: bytes, members: dict[str, msgspec.Raw]) -> None:
         value = members.get(name)
         if name in seen or value is None or not data.startswith(value, found.end()):
             where = json_bytes.step("$", name)
-            message = f"The key {json.dumps(name)} is given twice."
-            raise Refused("duplicate-key", message, where=where)
+            raise Refused("duplicate-key", json_bytes.REPEATED, where=where)
         seen.add(name)
         at = found.end() + len(memoryview(value))
 
@@ -270,8 +270,16 @@ def _checked(raw: bytes, kind: str, plan: Plan, value: dict[str, Any], notes: No
         _marking_refs(value),
         kind == "marking-definition" and _is_statement(value),
         len(raw),
-        tuple(notes),
+        _told(notes),
     )
+
+
+def _told(notes: Notes) -> tuple[Warning, ...]:
+    """The warnings, as many as a person reads, and how many more there are."""
+    if len(notes) <= WARNINGS_LIMIT:
+        return tuple(notes)
+    message = f"{len(notes) - WARNINGS_LIMIT} more warnings like these are not shown."
+    return (*notes[:WARNINGS_LIMIT], Warning("more", "$", message))
 
 
 def _is_statement(value: dict[str, Any]) -> bool:

@@ -37,6 +37,8 @@ _HEAD = re.compile(r"[a-z][a-z0-9-]{1,248}[a-z0-9]--")
 _PROPERTY = re.compile(r"[a-z][a-z0-9_]{2,249}|id")
 _AT = re.compile(r"^(.*?)(?: - at `(.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
+# The message may quote the value, which may be as long as the submission.
+_MESSAGE_SHOWN = 200
 _KNOWN_LIMIT = 4096
 RESERVED = frozenset({"severity", "action", "username", "phone_numbers"})
 
@@ -300,4 +302,4 @@ def _shape_refused(text: str, path: str) -> Refused:
     if missing:
         where = step(here, missing[1])
         return Refused("missing-property", f"The property `{missing[1]}` is missing.", where=where)
-    return Refused("bad-value", f"{message}.", where=here)
+    return Refused("bad-value", f"{message[:_MESSAGE_SHOWN]}.", where=here)
