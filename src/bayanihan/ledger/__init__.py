@@ -16,6 +16,7 @@ from bayanihan.ledger.projection import Projection, Scan
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import Change, Document, State, apply_changes
 from bayanihan.ledger.store import BodyPage, Head, Item, LedgerContract, Page, Where
+from bayanihan.ledger.upkeep import Upkeep, retain, state_digest
 from bayanihan.ledger.verify import Report, check_ledger, check_projection
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Scan",
     "SqliteStore",
     "State",
+    "Upkeep",
     "Where",
     "apply_changes",
     "back_up",
@@ -51,6 +53,8 @@ __all__ = [
     "leaf_of",
     "read_erasures",
     "restore",
+    "retain",
+    "state_digest",
     "steady_us",
     "wall_us",
 ]

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from bayanihan.core import moment
 from bayanihan.core.cursor import Cursors
 from bayanihan.core.marking import Viewer
 from bayanihan.core.merkle import consistency_path, inclusion_path
@@ -24,6 +25,7 @@ from bayanihan.ledger.clock import Clock
 from bayanihan.ledger.entry import Appended, Draft, Entry
 from bayanihan.ledger.identity import Identity
 from bayanihan.ledger.pages import Pages
+from bayanihan.ledger.red_audit import RedAudit
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import State
 from bayanihan.ledger.store import BodyPage, Head, Page, Where
@@ -89,6 +91,7 @@ class Ledger:
             committed=self._committed,
         )
         self.state = State(lambda: self.store.reading, self._change)
+        self._red_audit = RedAudit(self.store, self._change_unawaited, now_us)
         self._checkpointer = Checkpointer(self.store)
         self._writer.start()
         self._checkpointer.start()
@@ -114,6 +117,9 @@ class Ledger:
 
     def _change(self, change: Callable[[sqlite3.Connection], Any]) -> Any:
         return self._blocking(Job(_unset, change=change))
+
+    def _change_unawaited(self, change: Callable[[sqlite3.Connection], Any]) -> None:
+        self._writer.submit(Job(_logged, change=change))
 
     async def change_soon(self, change: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run a change of state in the writer's next batch, without blocking the loop."""
@@ -162,11 +168,19 @@ class Ledger:
 
         Raises `Refused("reset")` when `after` lies beyond the record.
         """
-        return self._pages.items(viewer, after, limit, where)
+        page = self._pages.items(viewer, after, limit, where)
+        self._note_red(viewer, after, page.last)
+        return page
 
     def read_bodies(self, viewer: Viewer, after: int, limit: int, where: Where = _ALL) -> BodyPage:
         """As `read`, with bodies and stamps alone: for exits that pass bytes on in bulk."""
-        return self._pages.bodies(viewer, after, limit, where)
+        page = self._pages.bodies(viewer, after, limit, where)
+        self._note_red(viewer, after, page.last)
+        return page
+
+    def _note_red(self, viewer: Viewer, after: int, last: int) -> None:
+        if last > after and (red := self._pages.rights(viewer).red):
+            self._red_audit.handed_out(viewer, red, after, last)
 
     def _positions_of(self, object_id: str) -> list[int]:
         self._writer.wait_filled()
@@ -182,6 +196,7 @@ class Ledger:
     def body(self, viewer: Viewer, position: int) -> bytes:
         """The exact bytes. Raises `Refused`: `not-found`, or `erased`."""
         self.entry(viewer, position)
+        self._note_red(viewer, position - 1, position)
         body = self.store.body(position)
         if body is None:
             raise Refused("erased", "This entry's body was erased")
@@ -203,13 +218,21 @@ class Ledger:
         """
         positions: list[int] = []
         while own := self._own(viewer, object_id):  # again while more arrives beside it
-            self._erase(viewer, object_id, reason, own)
-            positions += [entry.position for entry in own]
+            positions += self.erase_entries(own, person=viewer.person, reason=reason)
         if not positions:
             raise Refused("not-found", "You have published no such object", where=object_id)
+        return positions
+
+    def erase_entries(self, entries: Sequence[Entry], *, person: str, reason: str) -> list[int]:
+        """Erase given entries of one object and origin; their positions.
+
+        For `erase` and for retention, which decide what may be erased. Blocks until the
+        bytes are gone from the store, its write-ahead log and the indexes.
+        """
+        self._erase(entries, person, reason)
         if not self._checkpointer.empty(_EMPTY_TIMEOUT_S):
             logger.warning("a reader holds the write-ahead log; it is emptied after that")
-        return positions
+        return [entry.position for entry in entries]
 
     def _own(self, viewer: Viewer, object_id: str) -> list[Entry]:
         if not viewer.key:
@@ -222,15 +245,18 @@ class Ledger:
             if entry.header.kind in _ERASABLE
         ]
 
-    def _erase(self, viewer: Viewer, object_id: str, reason: str, own: list[Entry]) -> None:
+    def _erase(self, own: Sequence[Entry], person: str, reason: str) -> None:
         audiences = self.store.audiences()
-        body = msgspec.json.encode({"id": object_id, "origin": viewer.origin, "reason": reason})
+        object_id, origin = own[0].object_id, own[0].origin
+        at = moment.render(self.now_us())
+        told = {"id": object_id, "origin": origin, "reason": reason, "at": at}
+        body = msgspec.json.encode(told)
         drafts = [
             Draft(
                 "erased",
                 audiences[number - 1],
-                author=viewer.person,
-                origin=viewer.origin,
+                author=person,
+                origin=origin,
                 object_id=object_id,
                 body=body,
                 exercise=exercise,
@@ -316,6 +342,11 @@ class Ledger:
 
 def _unset(result: Any, error: BayanihanError | None) -> None:
     raise AssertionError("a job was submitted without anyone to tell")
+
+
+def _logged(result: Any, error: BayanihanError | None) -> None:
+    if error:
+        logger.error("a note could not be written: %s", error)
 
 
 def _release(futures: list[asyncio.Future[None]]) -> None:

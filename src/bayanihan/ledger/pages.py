@@ -38,12 +38,16 @@ _Row = tuple[Any, ...]
 
 
 class Rights(NamedTuple):
-    """What a viewer may see: audience ids, ascending, the same as JSON, and as a set."""
+    """What a viewer may see: audience ids, ascending, the same as JSON, and as a set.
+
+    `red` are those among them whose reading is noted.
+    """
 
     known: int
     ids: tuple[int, ...]
     listed: str
     allowed: frozenset[int]
+    red: tuple[int, ...]
 
 
 class Pages:
@@ -81,12 +85,14 @@ class Pages:
             *(bool(viewer.key), viewer.person, viewer.member),
             *(bool(viewer.constituent), viewer.lost),
         )
-        rights = self._rights.get(seen_as) or Rights(0, (), "[]", frozenset())
+        rights = self._rights.get(seen_as) or Rights(0, (), "[]", frozenset(), ())
         if rights.known < len(audiences):
             fresh = range(rights.known, len(audiences))
             ids = (*rights.ids, *(n + 1 for n in fresh if may_see(viewer, audiences[n])))
             listed = msgspec.json.encode(ids).decode()
-            rights = self._rights[seen_as] = Rights(len(audiences), ids, listed, frozenset(ids))
+            red = tuple(number for number in ids if audiences[number - 1].level == "red")
+            rights = Rights(len(audiences), ids, listed, frozenset(ids), red)
+            self._rights[seen_as] = rights
             while len(self._rights) > _RIGHTS_LIMIT:
                 self._rights.popitem(last=False)
         return rights

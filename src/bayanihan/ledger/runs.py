@@ -23,6 +23,8 @@ RECENT_LIMIT = 262_144
 FAN_IN = 8
 # What an erased entry is filed under; a real key that is equal is told apart by its row.
 ERASED_KEY = 0
+# Set in the position of an entry that was erased after its file was written.
+GONE = 1 << 63
 
 _Recent = dict[int, int | list[int]]
 
@@ -52,11 +54,16 @@ class _Run:
         found: list[tuple[int, int]] = []
         for at, end in zip(hits.tolist(), right.tolist(), strict=True):
             key = int(keys[at])
-            found += [(key, position) for position in self.positions[left[at] : end].tolist()]
+            slots = self.positions[left[at] : end].tolist()
+            found += [(key, slot) for slot in slots if not slot & GONE]
         return found
 
     def erase(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Overwrite the keys of (key, position) pairs with the ones before them."""
+        """Mark the positions of (key, position) pairs as gone, and overwrite their keys.
+
+        What is gone goes to the front of its key's slice, under the key before it: so the
+        order holds, and a key of which nothing is left stands nowhere in the file.
+        """
         import numpy as np
 
         with self.path.open("r+b") as file:
@@ -64,24 +71,18 @@ class _Run:
                 wanted = np.uint64(key)
                 left = int(self.keys.searchsorted(wanted, "left"))
                 right = int(self.keys.searchsorted(wanted, "right"))
-                before = int(self.keys[left - 1]) if left else ERASED_KEY
-                at = left + int(np.searchsorted(self.positions[left:right], position))
-                if at >= right or int(self.positions[at]) != position:
+                slots = self.positions[left:right].tolist()
+                if position not in slots:
                     continue
-                # The slice keeps its order when its first place is the one that goes.
-                moved = self.positions[left:at].tolist()
-                for place, value in ((left, before), *_shifted(left, moved, len(self.keys))):
-                    file.seek(8 * place)
-                    file.write(value.to_bytes(8, "little"))
+                gone = [*(slot for slot in slots if slot & GONE), position | GONE]
+                left_over = [slot for slot in slots if slot != position and not slot & GONE]
+                before = int(self.keys[left - 1]) if left else ERASED_KEY
+                file.seek(8 * left)
+                np.full(len(gone), before, dtype="<u8").tofile(file)
                 file.seek(8 * (len(self.keys) + left))
-                file.write(position.to_bytes(8, "little"))
+                np.array([*gone, *left_over], dtype="<u8").tofile(file)
                 file.flush()
             os.fsync(file.fileno())
-
-
-def _shifted(left: int, moved: list[int], size: int) -> list[tuple[int, int]]:
-    """Where positions before the erased one go, each one place on in the second half."""
-    return [(size + left + 1 + at, position) for at, position in enumerate(moved)]
 
 
 def _write(path: Path, keys: Any, positions: Any) -> None:
@@ -250,9 +251,6 @@ class SortedRuns:
 
     def forget(self, pairs: Sequence[tuple[int, int]]) -> None:
         """The same for what is sealed or in files.
-
-        In a file the key gives way to the one before it, so that the order holds; a look-up
-        for that one then meets a position whose row does not agree, as with any collision.
 
         Raises:
             OSError: when a file cannot be written; what stands in it is then still there.

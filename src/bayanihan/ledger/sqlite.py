@@ -102,7 +102,7 @@ class SqliteStore:
         self._read_only = read_only
         self._connections: list[sqlite3.Connection] = []
         self._connections_lock = threading.Lock()
-        self._readers = ThreadConnections(lambda: self._connect(_READER_CACHE_KIB))
+        self.readers = ThreadConnections(lambda: self._connect(_READER_CACHE_KIB))
         self._audiences: list[Audience] = []
         try:
             if not read_only:
@@ -170,7 +170,7 @@ class SqliteStore:
     @property
     def reading(self) -> sqlite3.Connection:
         """This thread's reading connection. Raises `Unavailable("stopping")` once closed."""
-        return self._readers.get()
+        return self.readers.get()
 
     def checkpointing(self) -> sqlite3.Connection:
         """A connection of its own for the thread that folds the WAL back."""
@@ -186,7 +186,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close every connection; the last one folds the WAL into the file."""
-        self._readers.close()
+        self.readers.close()
         with self._connections_lock:
             for connection in self._connections:
                 connection.close()

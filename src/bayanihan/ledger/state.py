@@ -7,7 +7,7 @@ room, a key and a version that starts at 1; a `put` may insist on the version it
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -69,6 +69,14 @@ def apply_changes(connection: sqlite3.Connection, changes: list[Change]) -> bool
                 (change.room, change.key, change.value),
             )
     return True
+
+
+def note_once(connection: sqlite3.Connection, room: str, keys: Sequence[str], value: bytes) -> None:
+    """Write a document under each key that has none yet; the others stay as they are."""
+    connection.executemany(
+        "INSERT INTO state VALUES (?, ?, 1, ?) ON CONFLICT (room, key) DO NOTHING",
+        [(room, key, value) for key in keys],
+    )
 
 
 class State:
