@@ -26,7 +26,15 @@ from bayanihan.core.signing import SigningKey, from_text, to_text
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import take_back
-from bayanihan.ledger import ErasureList, Folding, Ledger, Projection
+from bayanihan.ledger import (
+    ErasureList,
+    Folding,
+    Ledger,
+    Projection,
+    Upkeep,
+    retain,
+    state_digest,
+)
 from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
@@ -37,7 +45,14 @@ from bayanihan.readers.feeds import (
     policy_digest,
 )
 from bayanihan.readers.protection import Expressed
-from bayanihan.registry import FOUNDER, AgentKeys, Registry, draft_of, founding_changes
+from bayanihan.registry import (
+    FOUNDER,
+    AgentKeys,
+    Registry,
+    StateNoted,
+    draft_of,
+    founding_changes,
+)
 from bayanihan.registry import api as registry_api
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.sign_in import signing_in
@@ -90,6 +105,8 @@ class Hub:
         self._length_at_start = self.ledger.length
         self.folding = Folding(self.ledger, [self.active])
         self.folding.start()
+        self.upkeep = Upkeep(self.keep_up)
+        self.upkeep.start()
 
     def _open_press(self) -> Press:
         lines, own_names = never_block_lines(), self.settings.own_names
@@ -118,6 +135,12 @@ class Hub:
     def ready(self) -> bool:
         """Whether the feeds hold everything that was committed before the start."""
         return self.active.position >= self._length_at_start
+
+    def keep_up(self) -> None:
+        """The hourly work: retention, then the digest of state into the record."""
+        retain(self.ledger, self.settings.retain_days, self.erasures.note)
+        noted = StateNoted(self.ledger.now_us(), state_digest(self.ledger.store))
+        self.ledger.append([draft_of(noted, FOUNDER)])
 
     def measure(self) -> Iterator[metrics.Metric]:
         """The hub's numbers at this moment."""
@@ -151,7 +174,7 @@ class Hub:
 
     def defaults(self, viewer: Viewer) -> tuple[str, str]:
         """A viewer's key's default level and group."""
-        key = self.registry.keys[viewer.key]
+        key = self.registry.key(viewer.key)
         return key.level, key.group
 
     def agent_key(self, key_id: str) -> tuple[bytes | None, tuple[bytes, ...]]:
@@ -161,6 +184,7 @@ class Hub:
 
     def close(self) -> None:
         """Stop the threads, close the files, give the directory free."""
+        self.upkeep.stop()
         self.folding.stop()
         self.ledger.close()
         self.registry.close()

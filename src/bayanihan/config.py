@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from bayanihan.core.marking import LEVELS
 from bayanihan.errors import Refused
-
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,100}")
 
@@ -22,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "bayanihan"
     own_names: tuple[str, ...] = ()
     stale_after_s: int = 3_600
+    retain_days: dict[str, int] = {}
 
 
 def load_settings(folder: Path) -> Settings:
@@ -39,6 +40,10 @@ def load_settings(folder: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         message = f"hub.toml cannot be used: {error}"
         raise Refused("bad-setting", message, where="hub.toml") from error
+    for level, days in settings.retain_days.items():
+        if level not in LEVELS or days < 1:
+            message = "retain_days gives a TLP level a number of days, 1 or more"
+            raise Refused("bad-setting", message, where=f"hub.toml: retain_days.{level}")
     if not _NAME.fullmatch(settings.name):
         message = f"{settings.name!r} is no name: letters, digits, dots and hyphens"
         raise Refused("bad-setting", message, where="hub.toml: name")

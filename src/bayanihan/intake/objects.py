@@ -15,12 +15,15 @@ import msgspec
 
 from bayanihan.core import stix
 from bayanihan.core.marking import (
+    REGION,
     Audience,
     Group,
     Viewer,
     admitting,
     effective,
+    strictest,
 )
+from bayanihan.core.stix_values import Warning
 from bayanihan.errors import Refused
 from bayanihan.intake.upgrade import upgrade
 from bayanihan.ledger import Appended, Draft
@@ -53,7 +56,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str = msgspec.field(default_factory=str)
     path: str = msgspec.field(default_factory=str)
     reason: str = msgspec.field(default_factory=str)
-    warnings: tuple[stix.Warning, ...] = ()
+    warnings: tuple[Warning, ...] = ()
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -145,10 +148,17 @@ class Admission:
             unmarked=terms.unmarked,
             default=terms.default,
         )
+        if names and level in ("clear", "green"):
+            # A group marking restricts; the levels below AMBER would let it fall away.
+            level = strictest(("amber", terms.default))
         groups: tuple[Group, ...] = ()
         if level.startswith("amber"):
             groups = tuple(self._group(name) for name in names) or terms.groups
-        return admitting(Audience(level, groups, terms.to), terms.author)
+        persons = terms.to
+        if any(group.name != REGION for group in groups):
+            # A member may be taken out of such a group; its author still sees the entry.
+            persons = tuple(sorted({*persons, terms.author.person}))
+        return admitting(Audience(level, groups, persons), terms.author)
 
 
 def refusal_of(raw: bytes, error: Refused) -> Result:
@@ -160,8 +170,21 @@ def refusal_of(raw: bytes, error: Refused) -> Result:
     return Result(object_id, "refused", error.code, error.where, error.message)
 
 
-def result_of(checked: stix.Checked, appended: Appended) -> Result:
-    """What the ledger's outcome means for the submitter."""
+def result_of(checked: stix.Checked, appended: Appended, *, mixed: bool = False) -> Result:
+    """What the ledger's outcome means for the submitter.
+
+    `mixed` says that the entry repeated is an exercise where this is none, or the reverse:
+    called a duplicate, the real thing would be taken for published.
+    """
+    if mixed:
+        return Result(
+            checked.id,
+            "refused",
+            "conflict",
+            "$.id",
+            "Under this id and `modified` there is an exercise and not the real thing,"
+            " or the reverse: give one of them an id of its own",
+        )
     if appended.outcome == "conflict":
         return Result(
             checked.id,

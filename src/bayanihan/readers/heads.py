@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -81,7 +82,7 @@ class Heads:
             await self._ledger.wait_soon(self._size, 60.0)
             try:
                 if changes := self.sign():
-                    await self._ledger.change_soon(lambda db, c=changes: apply_changes(db, c))
+                    await self._ledger.change_soon(partial(apply_changes, changes=changes))
             except BayanihanError as error:
                 logger.warning("the head could not be kept: %s", error)
             await asyncio.sleep(SIGN_EVERY_S)

@@ -10,6 +10,7 @@ from bayanihan.registry.changes import (
     MemberAdded,
     MemberLeft,
     RegistryChange,
+    StateNoted,
     draft_of,
 )
 from bayanihan.registry.founding import FOUNDER, founding_changes, member_facts
@@ -33,6 +34,7 @@ __all__ = [
     "MemberLeft",
     "Registry",
     "RegistryChange",
+    "StateNoted",
     "draft_of",
     "founding_changes",
     "make_key",

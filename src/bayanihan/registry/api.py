@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,9 @@ from bayanihan.registry.keys import SCOPES, make_key
 from bayanihan.registry.registry import AgentKeys, Registry
 
 _NAME_LIMIT = 64
+_TEXT_LIMIT = 200
+_PERSON = re.compile(r"[\w.@-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class KeyOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,12 +68,32 @@ def _check_name(name: str, where: str) -> str:
     return name
 
 
+def _check_text(text: str, where: str) -> str:
+    if len(text) > _TEXT_LIMIT or _CONTROL.search(text):
+        message = f"This is one line of {_TEXT_LIMIT} characters at most"
+        raise Refused("bad-value", message, where=where)
+    return text
+
+
+def _person_of(order: KeyOrder, key_id: str) -> str:
+    """Who holds a key: named below their own organisation, so that nobody can be another."""
+    if not order.person:
+        return key_id
+    if not _PERSON.fullmatch(order.person):
+        message = "A person's name is letters, digits, dots, hyphens, _ and @, 64 at most"
+        raise Refused("bad-value", message, where="person")
+    viewer = Viewer(key=key_id, member=order.member, constituent=order.constituent)
+    return f"{viewer.origin}/{order.person}"
+
+
 class Office:
     """Changes the registry: appends the entries, then folds them in before it answers.
 
     Args:
         ledger, registry: the record and its projection.
         entropy: random bytes for new keys.
+
+    `told` is called after each change; whoever keeps a viewer for long sets it.
     """
 
     def __init__(self, ledger: Ledger, registry: Registry, entropy: Callable[[int], bytes]) -> None:
@@ -77,11 +101,13 @@ class Office:
         self.registry = registry
         self._entropy = entropy
         self._lock = threading.Lock()
+        self.told: Callable[[], None] = _nobody
 
     async def enter(self, author: Viewer, changes: Sequence[RegistryChange]) -> None:
-        """Append changes; they are in force when this returns."""
+        """Append changes; they are in force, and `told` was called, when this returns."""
         await self._ledger.append_soon([draft_of(change, author) for change in changes])
         self.fold()
+        self.told()
 
     def fold(self) -> None:
         """Bring the registry up to the ledger's end."""
@@ -116,8 +142,8 @@ class Office:
             digest=digest.hex(),
             member=order.member,
             constituent=order.constituent,
-            person=order.person or key_id,
-            label=order.label,
+            person=_person_of(order, key_id),
+            label=_check_text(order.label, "label"),
             scopes=tuple(dict.fromkeys(order.scopes)),
             level=order.level,
             group=order.group,
@@ -128,9 +154,13 @@ class Office:
     async def revoke(self, author: Viewer, key_id: str) -> None:
         """End a key at once."""
         key = self.registry.keys.get(key_id)
-        if key is None:
+        if key is None or (author.member and key.member != author.member):
             raise Refused("not-found", f"There is no key {key_id!r}", where="id")
         self._check_place(author, key.member, key.constituent)
+        operators = [k for k in self.registry.keys.values() if not k.member and "admin" in k.scopes]
+        if operators == [key]:
+            message = "This is the last key that administers the hub"
+            raise Refused("bad-value", message, where="id", next_step="Make another first.")
         await self.enter(author, [KeyRevoked(self._ledger.now_us(), key_id)])
 
     async def show_agent_key(self, viewer: Viewer, public: bytes) -> str:
@@ -143,7 +173,8 @@ class Office:
             first = known.trusted is None
             change = AgentKeyAdded(at_us, viewer.key, public.hex(), trusted=first)
             await self.enter(viewer, [change])
-        return "trusted" if known.trusted is None else "pending"
+        known = self.registry.agent_keys.get(viewer.key, AgentKeys())
+        return "trusted" if public == known.trusted else "pending"
 
     async def trust(self, author: Viewer, key_id: str, public: bytes) -> None:
         """A person accepts an agent's new key in place of the one before."""
@@ -158,8 +189,8 @@ class Office:
         """Add an organisation under a member."""
         self._check_place(author, member, "")
         name = _check_name(order.name, "name")
-        at_us = self._ledger.now_us()
-        await self.enter(author, [ConstituentAdded(at_us, member, name, order.title[:200])])
+        title = _check_text(order.title, "title")
+        await self.enter(author, [ConstituentAdded(self._ledger.now_us(), member, name, title)])
 
     async def set_group(self, author: Viewer, name: str, members: tuple[str, ...]) -> None:
         """Set a group's members. `region` follows the membership and is not set."""
@@ -168,9 +199,11 @@ class Office:
             raise Refused("not-permitted", "Only the operator sets groups", where="group")
         if name == "region":
             raise Refused("bad-value", "`region` is all members, always", where="name")
-        for code in members:
-            self._check_place(author, code, "")
-        await self.enter(author, [GroupSet(self._ledger.now_us(), name, tuple(sorted(members)))])
+        chosen = tuple(sorted(set(members)))
+        unknown = [code for code in chosen if code not in self.registry.members]
+        if unknown:
+            raise Refused("bad-value", f"There is no member {unknown[0]!r}", where="members")
+        await self.enter(author, [GroupSet(self._ledger.now_us(), name, chosen)])
 
     async def set_membership(self, author: Viewer, code: str, *, present: bool) -> None:
         """A state joins (again), or leaves with all its keys."""
@@ -186,6 +219,10 @@ class Office:
             else MemberLeft(at_us, code)
         )
         await self.enter(author, [change])
+
+
+def _nobody() -> None:
+    """Nobody is told."""
 
 
 def _admin(request: Request[Any, Any, Any]) -> Viewer:
@@ -205,9 +242,13 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
 
     @get("/api/members")
     async def list_members(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
-        """The members of the region, and for a signed-in viewer the groups they are in."""
+        """The members of the region, and which of your own groups they are in."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        groups = registry.groups.values() if viewer.key else ()
+        groups = [
+            group
+            for group in registry.groups.values()
+            if viewer.key and (not viewer.member or viewer.member in group.members)
+        ]
         return [
             {
                 **msgspec.to_builtins(member),
@@ -275,7 +316,8 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
                 ],
             }
             for key in registry.keys.values()
-            if not viewer.member or key.member == viewer.member
+            if viewer.member in ("", key.member)
+            if viewer.constituent in ("", key.constituent)
         ]
 
     @delete("/api/keys/{key_id:str}", status_code=200)

@@ -84,6 +84,12 @@ class AgentKeyTrusted(_Change, tag="agent-key-trusted", frozen=True):
     public: str
 
 
+class StateNoted(_Change, tag="state-noted", frozen=True):
+    """The SHA-256 of all state, entered by the hour so that a later change of it shows."""
+
+    digest: str
+
+
 RegistryChange = (
     MemberAdded
     | MemberLeft
@@ -93,6 +99,7 @@ RegistryChange = (
     | GroupSet
     | AgentKeyAdded
     | AgentKeyTrusted
+    | StateNoted
 )
 
 _decoder = msgspec.json.Decoder(RegistryChange)

@@ -22,6 +22,7 @@ from bayanihan.registry.changes import (
     KeyRevoked,
     MemberAdded,
     MemberLeft,
+    StateNoted,
     change_of,
 )
 from bayanihan.registry.keys import Key, matches, parts_of
@@ -114,6 +115,8 @@ class Registry(Projection):
                 public = bytes.fromhex(change.public)
                 pending = tuple(key for key in known.pending if key != public)
                 self.agent_keys[change.key_id] = AgentKeys(public, pending)
+            case StateNoted():
+                return  # a fact about state, not about who is who
         self._viewers = {}
 
     def _set_group(self, name: str, members: tuple[str, ...]) -> None:
@@ -135,9 +138,10 @@ class Registry(Projection):
     def _add_agent_key(self, change: AgentKeyAdded) -> None:
         known = self.agent_keys.get(change.key_id, AgentKeys())
         public = bytes.fromhex(change.public)
-        if change.trusted:
+        if change.trusted and known.trusted is None:
             self.agent_keys[change.key_id] = AgentKeys(public, known.pending)
-        elif public not in known.pending:
+        elif public != known.trusted and public not in known.pending:
+            # Of two that were shown at the same moment, the second waits like any other.
             self.agent_keys[change.key_id] = AgentKeys(known.trusted, (*known.pending, public))
 
     # look-ups
@@ -154,15 +158,24 @@ class Registry(Projection):
         """The viewer that a key stands for now. Raises `Refused("not-signed-in")`."""
         known = self._viewers.get(key_id)
         if known is None:
-            key = self.keys.get(key_id)
-            if key is None:
-                raise Refused("not-signed-in", "This key was revoked")
+            key = self.key(key_id)
             lost = tuple(sorted(self.lost.get(key.member, {}).items()))
             known = Viewer(
                 key.id, key.person, key.member, key.constituent, frozenset(key.scopes), lost
             )
             self._viewers[key_id] = known
         return known
+
+    def key(self, key_id: str) -> Key:
+        """A key in force. Raises `Refused("not-signed-in")`."""
+        key = self.keys.get(key_id)
+        if key is None:
+            raise Refused("not-signed-in", "This key was revoked")
+        return key
+
+    def has_person(self, person: str) -> bool:
+        """Whether a key in force is this person's."""
+        return any(key.person == person for key in self.keys.values())
 
     def group(self, name: str) -> Group:
         """A group as constituted now. Raises `Refused("bad-parameter")`."""
