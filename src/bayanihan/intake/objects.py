@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bayanihan.core import stix
+from bayanihan.core import stix, stix_values
 from bayanihan.core.marking import (
     REGION,
     Audience,
@@ -23,7 +23,6 @@ from bayanihan.core.marking import (
     effective,
     strictest,
 )
-from bayanihan.core.stix_values import Warning
 from bayanihan.errors import Refused
 from bayanihan.intake.upgrade import upgrade
 from bayanihan.ledger import Appended, Draft
@@ -56,7 +55,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str = msgspec.field(default_factory=str)
     path: str = msgspec.field(default_factory=str)
     reason: str = msgspec.field(default_factory=str)
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[stix_values.Warning, ...] = ()
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
