@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from litestar import Request, get, route
@@ -21,6 +22,8 @@ from bayanihan.core.marking import Viewer
 from bayanihan.errors import Refused
 
 _US = 1_000_000
+_MAKERS = 2
+_Made = TypeVar("_Made")
 
 
 class Version(Protocol):
@@ -78,6 +81,11 @@ def routes(
         rights: the ids of the audiences that a viewer may see.
         now_us: the clock, UTC microseconds.
     """
+    # Making versions competes with serving for the interpreter, so few are made at once.
+    makers = ThreadPoolExecutor(_MAKERS, thread_name_prefix="press")
+
+    async def made(work: Callable[..., _Made], *arguments: Any) -> _Made:
+        return await asyncio.get_running_loop().run_in_executor(makers, work, *arguments)
 
     @route("/feeds/{feed:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD], status_code=200)
     async def show_feed(request: Request[Any, Any, Any], feed: FromPath[str]) -> Response[bytes]:
@@ -91,7 +99,7 @@ def routes(
         audiences, at_us = rights(viewer), now_us()
         found = source.ready(feed, audiences, at_us)
         if found is None:
-            found = await asyncio.to_thread(source.version, feed, audiences, at_us)
+            found = await made(source.version, feed, audiences, at_us)
         headers = headers_of(found)
         if matches(request.headers.get("if-none-match", ""), found.etag):
             return Response(b"", status_code=304, headers=headers, media_type=found.media_type)
@@ -103,7 +111,7 @@ def routes(
     async def list_feeds(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every feed as you may see it: counts, what is held and what it cannot express."""
         viewer = _entitled(request)
-        rows = await asyncio.to_thread(source.listing, rights(viewer), now_us())
+        rows = await made(source.listing, rights(viewer), now_us())
         return Response(
             msgspec.json.encode(rows),
             media_type="application/json",

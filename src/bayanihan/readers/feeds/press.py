@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import importlib.resources
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -25,19 +24,10 @@ from bayanihan.core.observables import Observable
 from bayanihan.errors import Refused
 from bayanihan.readers.active import Active, View
 from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, why_not
+from bayanihan.readers.feeds.parted import LeftOut, Parted
 
-LISTED_LIMIT = 1_000
 KEPT_LIMIT = 256
 KEPT_LIMIT_BYTES = 256 * 1024 * 1024
-
-
-class LeftOut(msgspec.Struct, frozen=True):
-    """A value that is not in a feed, with the reason and one object that names it."""
-
-    value: str
-    type: str
-    reason: str
-    id: str
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -64,52 +54,6 @@ class Rendered(msgspec.Struct, frozen=True):
     held_total: int
     not_expressed: tuple[LeftOut, ...]
     not_expressed_total: int
-
-
-class _Sorted:
-    """The active set parted for one format: in, held, not expressed."""
-
-    def __init__(self, format_: Format, never_block: NeverBlock, *, exercise: bool) -> None:
-        self._format = format_
-        self._never_block = never_block
-        self._exercise = exercise
-        self.inside: list[Observable] = []
-        self.audiences: set[int] = set()
-        self.held: list[LeftOut] = []
-        self.held_total = 0
-        self.not_expressed: list[LeftOut] = []
-        self.not_expressed_total = 0
-
-    def take(self, view: View) -> None:
-        """Walk through a view once."""
-        types = self._format.types
-        for item in view.items:
-            if item.type not in types:
-                self._cannot(item.value, item.type, why_not(item.type, types), item.ids[0])
-                continue
-            observable = Observable(item.type, item.value)
-            reason = self._never_block.reason(observable, exercise=self._exercise)
-            if reason is not None:
-                self._hold(LeftOut(item.value, item.type, reason, item.ids[0]))
-                continue
-            reason = self._format.refusal(observable)
-            if reason is not None:
-                self._cannot(item.value, item.type, reason, item.ids[0])
-                continue
-            self.inside.append(observable)
-            self.audiences.update(item.audiences)
-        for rest in view.rest:
-            self._cannot(rest.text, "pattern", rest.why, rest.object_id)
-
-    def _hold(self, left: LeftOut) -> None:
-        self.held_total += 1
-        if len(self.held) < LISTED_LIMIT:
-            self.held.append(left)
-
-    def _cannot(self, value: str, type_: str, reason: str, object_id: str) -> None:
-        self.not_expressed_total += 1
-        if len(self.not_expressed) < LISTED_LIMIT:
-            self.not_expressed.append(LeftOut(value, type_, reason, object_id))
 
 
 class Press:
@@ -140,7 +84,8 @@ class Press:
         self._formats = dict(formats)
         self._never_block = never_block
         self._policy = policy
-        self._level_of = level_of
+        self._find_level = level_of
+        self._levels: dict[int, str] = {}
         self._seal = seal
         self._secret = secret
         self._lock = threading.Lock()
@@ -272,6 +217,13 @@ class Press:
         known = self._active.known(audiences, exercise=exercise)
         return tuple([each for each in known if self._level_of(each) != "red"])
 
+    def _level_of(self, audience: int) -> str:
+        """The level of an audience, which never changes."""
+        level = self._levels.get(audience)
+        if level is None:
+            level = self._levels[audience] = self._find_level(audience)
+        return level
+
     def _current(
         self, key: tuple[str, tuple[int, ...]], now_us: int, *, exercise: bool
     ) -> Rendered | None:
@@ -297,7 +249,7 @@ class Press:
     def _make(
         self, feed: str, format_: Format, rights: tuple[int, ...], now_us: int, *, exercise: bool
     ) -> Rendered:
-        parts = _Sorted(format_, self._never_block, exercise=exercise)
+        parts = Parted(format_, self._never_block, exercise=exercise)
         with self._active.view(rights, now_us, exercise=exercise) as view:
             parts.take(view)
         heading = Heading(
@@ -336,21 +288,3 @@ class Press:
         text = repr((feed, rights, view.position, view.boundary_us, self._policy)).encode()
         tag = hmac.digest(self._secret, text, "sha256")[:24]
         return base64.urlsafe_b64encode(tag).decode()
-
-
-def never_block_lines() -> list[str]:
-    """The lines of the never-block list that is shipped."""
-    place = importlib.resources.files("bayanihan.readers") / "never-block.txt"
-    return place.read_text(encoding="utf-8").splitlines()
-
-
-def policy_digest(lines: Iterable[str], own_names: Iterable[str], version: str) -> str:
-    """A name for the rules that decide what may be blocked.
-
-    Args:
-        lines: the never-block list.
-        own_names: the hub's own names and addresses.
-        version: of this software, whose formats may change with it.
-    """
-    text = msgspec.json.encode([list(lines), sorted(own_names), version])
-    return hashlib.sha256(text).hexdigest()

@@ -33,7 +33,8 @@ _SAFE = re.compile(r"[a-z0-9_-]++(?:\.[a-z0-9_-]++)++")
 _TENTH_US = 100_000
 _ABOUT = (
     "A response policy zone (RPZ): the resolver's configuration gives the zone its name.",
-    f"The zone's name may take up to {ZONE_OCTETS} octets.",
+    f"The zone's name may take up to {ZONE_OCTETS} octets. In BIND, `qname-wait-recurse no`",
+    "answers for what is listed, and for the canary, without asking the Internet first.",
 )
 
 
