@@ -52,6 +52,9 @@ class Hub:
 
     def __init__(self, address: str, key: str) -> None:
         self.address = address.rstrip("/")
+        if not self.address.startswith(("http://", "https://")):
+            message = f"{address[:200]!r} is no address of a hub, such as http://127.0.0.1:8420"
+            raise Refused("wrong-use", message, where="--hub")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.signed_in = bool(key)
         try:

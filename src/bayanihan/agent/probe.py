@@ -40,11 +40,8 @@ def judge(subject: Subject, control: str, ask: Ask) -> Verdict:
         if not ran.good:
             return Verdict(False, f"The canary {subject.canary} is not in force: {ran.told()}")
         if subject.expect not in ran.output:
-            return Verdict(
-                False,
-                f"The canary {subject.canary} answers, but not with this version's text:"
-                f" {ran.told()}",
-            )
+            message = f"The canary {subject.canary} answers, but not with this version's text"
+            return Verdict(False, message)
     if subject.item:
         ran = ask("item", subject.item)
         if not ran.good:
