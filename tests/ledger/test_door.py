@@ -101,6 +101,39 @@ def test_the_indexes_forget_what_was_erased(tmp_path: Path) -> None:
         ]
 
 
+# --- reading ---------------------------------------------------------------------------------
+
+
+def test_what_arrives_between_two_audiences_is_not_stepped_over(ledger: Ledger) -> None:
+    """An entry of the first audience and one of the second, while the second is asked."""
+    hidden = Audience("red", persons=("x",))
+    shown = [Audience("red", persons=("ana", name)) for name in ("b", "c")]
+
+    def add(audience: Audience, name: str) -> int:
+        draft = Draft("object", audience, "ana", "SG", name, b"x", 1)
+        return ledger.append([draft])[0].position
+
+    positions = [add(audience, f"first--{n}") for n, audience in enumerate(shown)]
+    for n in range(40):
+        add(hidden, f"hidden--{n}")
+    positions += [add(audience, f"second--{n}") for n, audience in enumerate(shown)]
+    asked: list[str] = []
+
+    def meanwhile(statement: str) -> None:
+        if "entries_seen" in statement and "LIMIT" in statement:
+            asked.append(statement)
+            if len(asked) == 3:  # both flags of the first audience have answered
+                positions.extend([add(shown[0], "late--0"), add(shown[1], "late--1")])
+
+    ledger.store.reading.set_trace_callback(meanwhile)
+    page = ledger.read(SG, 0, 10)
+    ledger.store.reading.set_trace_callback(None)
+    assert len(asked) >= 3
+    seen = [item.entry.position for item in page.items]
+    rest = ledger.read(SG, page.last, 10)
+    assert seen + [item.entry.position for item in rest.items] == positions
+
+
 # --- indexes ---------------------------------------------------------------------------------
 
 

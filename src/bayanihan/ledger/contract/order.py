@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from itertools import pairwise
 
-from bayanihan.core.marking import Audience, Viewer
+from bayanihan.core.marking import Audience, Group, Viewer
 from bayanihan.ledger.contract.scene import PH, SG, Make, all_of, draft, numbered, opened
 from bayanihan.ledger.entry import Appended
 
@@ -13,17 +13,20 @@ from bayanihan.ledger.entry import Appended
 def check_order_under_concurrency(make: Make) -> None:
     """Eight writers; readers that follow the tail miss nothing and see nothing twice."""
     writers, each = 8, 60
-    rare = Audience("red", persons=("bao",))
+    common = Audience("amber", (Group("pair", 1, ("MY", "SG")),))
+    rare = [Audience("red", persons=("bao", f"other-{n}")) for n in range(6)]
     with opened(make) as ledger:
         ended = threading.Event()
-        seen: dict[str, list[int]] = {"green": [], "rare": []}
+        seen: dict[str, list[int]] = {"common": [], "rare": []}
 
         def write(writer: int) -> None:
             for n in range(each):
                 hidden = draft(f"note--{writer}-{n}-h", audience=Audience("red", persons=("x",)))
-                ledger.append([draft(f"note--{writer}-{n}"), *[hidden] * (n % 3)])
-                if n % 10 == 0:
-                    ledger.append([draft(f"note--{writer}-{n}-r", audience=rare)])
+                shown = draft(f"note--{writer}-{n}", audience=common)
+                ledger.append([shown, *[hidden] * (n % 3)])
+                if n % 4 == 0:
+                    audience = rare[(writer + n) % len(rare)]
+                    ledger.append([draft(f"note--{writer}-{n}-r", audience=audience)])
 
         def follow(name: str, viewer: Viewer, limit: int) -> None:
             last = 0
@@ -38,7 +41,7 @@ def check_order_under_concurrency(make: Make) -> None:
                     ledger.wait(ledger.length, 0.01)
 
         readers = [
-            threading.Thread(target=follow, args=("green", SG, 7)),
+            threading.Thread(target=follow, args=("common", SG, 7)),
             threading.Thread(target=follow, args=("rare", PH, 2)),
         ]
         threads = [threading.Thread(target=write, args=(n,)) for n in range(writers)]
@@ -49,9 +52,10 @@ def check_order_under_concurrency(make: Make) -> None:
         ended.set()
         for thread in readers:
             thread.join()
-        assert seen["green"] == all_of(ledger, SG, 1000)
-        assert len(seen["green"]) == writers * each
+        assert seen["common"] == all_of(ledger, SG, 1000)
+        assert len(seen["common"]) == writers * each
         assert seen["rare"] == all_of(ledger, PH, 1000)
+        assert len(seen["rare"]) == writers * each // 4
 
 
 def check_stamps_increase(make: Make) -> None:
