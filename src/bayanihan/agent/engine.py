@@ -114,15 +114,22 @@ def _listen(process: subprocess.Popen[bytes], deadline_s: float) -> bytes:
     with selectors.DefaultSelector() as ready:
         ready.register(pipe, selectors.EVENT_READ)
         while True:
+            # Asked before the last reading, so that nothing printed before the end is lost.
             ended = process.poll() is not None
             chunk = _read(pipe.fileno())
             tail = (tail + (chunk or b""))[-OUTPUT_LIMIT_BYTES:]
-            if chunk == b"" and not ended:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.0, deadline_s - time.monotonic()))
             if ended or time.monotonic() >= deadline_s:
                 return tail
-            ready.select(_LISTEN_S)
+            if chunk == b"":
+                _await(process, deadline_s)
+            else:
+                ready.select(_LISTEN_S)
+
+
+def _await(process: subprocess.Popen[bytes], deadline_s: float) -> None:
+    """Wait for a command that closed its output."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.0, deadline_s - time.monotonic()))
 
 
 def _read(descriptor: int) -> bytes | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,21 +119,26 @@ def _stored(answer: httpx.Response, path: Path) -> str:
     size_bytes = 0
     try:
         with path.open("wb") as file:
-            for chunk in answer.iter_bytes():
+            for chunk in _bounded(answer):
                 size_bytes += len(chunk)
-                if size_bytes > FEED_LIMIT_BYTES:
-                    raise Unavailable("feed-damaged", "The feed is larger than any feed is")
                 sha.update(chunk)
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
         raise unwritten(error, path) from error
     if not size_bytes:
         raise Unavailable("feed-damaged", "The hub sent an empty feed")
     return sha.hexdigest()
+
+
+def _bounded(answer: httpx.Response) -> Iterator[bytes]:
+    size_bytes = 0
+    for chunk in answer.iter_bytes():
+        size_bytes += len(chunk)
+        if size_bytes > FEED_LIMIT_BYTES:
+            raise Unavailable("feed-damaged", "The feed is larger than any feed is")
+        yield chunk
 
 
 def _received(answer: httpx.Response, digest: str) -> Fetched:

@@ -9,6 +9,7 @@ from typing import Any
 
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from bayanihan.core import json_bytes, moment, signing
 from bayanihan.core.marking import Viewer
@@ -210,7 +211,9 @@ def routes(protection: Protection) -> list[HTTPRouteHandler]:
         return await asyncio.to_thread(protection.own, viewer)
 
     @get("/api/protection/{object_id:str}")
-    async def show_protection(request: Request[Any, Any, Any], object_id: str) -> dict[str, Any]:
+    async def show_protection(
+        request: Request[Any, Any, Any], object_id: FromPath[str]
+    ) -> dict[str, Any]:
         """Who is protected against an object, member by member."""
         viewer = _viewer(request)
         require_if_signed_in(viewer, "read")
