@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import logging
 import os
 import secrets
@@ -38,7 +39,6 @@ from bayanihan.ledger import (
 from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
-    EXERCISE_PREFIX,
     FORMATS,
     Press,
     never_block_lines,
@@ -100,6 +100,7 @@ class Hub:
         self.broadcast = stream.Broadcast(
             self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
         )
+        self.office.told = self.broadcast.review
         self.erasures = ErasureList(folder, self.ledger.store)
         self.heads = heads.Heads(self.ledger, self.settings.name, _signing_key(folder))
         self._length_at_start = self.ledger.length
@@ -118,7 +119,9 @@ class Hub:
             policy=policy_digest(lines, own_names, __version__),
             level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
             seal=self.ledger.cursors.seal,
-            secret=self.ledger.store.meta("cursor-key"),
+            secret=hashlib.blake2b(
+                self.ledger.epoch, key=self.ledger.store.meta("cursor-key"), person=b"feed tags"
+            ).digest(),
         )
 
     def _found(self) -> None:
@@ -159,18 +162,12 @@ class Hub:
 
     def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
         """The feeds that block an object now, as a viewer may see it, and with what."""
-        now_us, found = self.ledger.now_us(), dict[str, list[str]]()
-        for standing in self.active.items_of(object_id, self.ledger.rights(viewer)):
-            if standing.out or not standing.valid_from_us <= now_us < standing.valid_until_us:
-                continue
-            for feed in self.press.feeds:
-                if feed.startswith(EXERCISE_PREFIX) == standing.exercise:
-                    found.setdefault(feed, []).extend(
-                        item.value
-                        for item in standing.items
-                        if self.press.refusal(feed, item) is None
-                    )
-        return [Expressed(feed, tuple(values)) for feed, values in found.items() if values]
+        now_us, rights = self.ledger.now_us(), self.ledger.rights(viewer)
+        found = (
+            Expressed(feed, self.press.blocked(feed, object_id, rights, now_us))
+            for feed in self.press.feeds
+        )
+        return [each for each in found if each.values]
 
     def defaults(self, viewer: Viewer) -> tuple[str, str]:
         """A viewer's key's default level and group."""
