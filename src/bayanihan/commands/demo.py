@@ -69,15 +69,23 @@ def play(
         story: another story than the shipped one.
     """
     told = story or shipped_story()
-    try:
+    with _telling(stopping):
         with HubClient(hub_url, admin_key, timeout_s=_ANSWER_WITHIN_S) as operator:
             if not _ready(operator, stopping):
                 return
             keys = made_keys(operator, told, folder / KEYS_FILE)
         began_s = time.monotonic()
         with _defending(hub_url, keys, told, folder / FOLDER, stopping, began_s):
-            _tell(hub_url, keys, told, stopping, began_s)
+            with _telling(stopping):
+                _tell(hub_url, keys, told, stopping, began_s)
             stopping.wait()
+
+
+@contextlib.contextmanager
+def _telling(stopping: threading.Event) -> Iterator[None]:
+    """Log why the exercise ended early, unless the hub is being stopped."""
+    try:
+        yield
     except BayanihanError as error:
         if not stopping.is_set():
             logger.warning("the exercise ended early: %s %s", error.message, error.next_step)

@@ -9,6 +9,7 @@ from typing import Any
 from litestar import Request
 from litestar.exceptions import (
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     ValidationException,
@@ -58,8 +59,10 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     if isinstance(error, NotFoundException):
         return answer(request, Refused("not-found", "There is nothing at this address", where=path))
     if isinstance(error, MethodNotAllowedException):
-        message = f"{request.method} does nothing at this address"
-        return answer(request, Refused("method-not-allowed", message, where=path))
+        return _not_allowed(request, allowed_of(error))
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        # Nobody is left to read this; it is no fault of ours either.
+        return answer(request, Refused("not-json", "The body ended too early"))
     if isinstance(error, ValidationException) or error.status_code == 400:
         extra = error.extra if isinstance(error.extra, list) else []
         first: dict[str, Any] = extra[0] if extra and isinstance(extra[0], dict) else {}
@@ -69,6 +72,25 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     if error.status_code == 413:
         return answer(request, Refused("too-large", "The request is too large"))
     return on_any(request, error)
+
+
+def allowed_of(error: HTTPException) -> str:
+    """The methods that an address knows, from the framework's error."""
+    named = (error.headers or {}).get("allow", "")
+    methods = {method.strip() for method in named.split(",") if method.strip()}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return ", ".join(sorted({*methods, "OPTIONS"}))
+
+
+def _not_allowed(request: Request[Any, Any, Any], allowed: str) -> Response[bytes]:
+    asked = str(request.scope.get("asked", request.method))
+    if asked == "OPTIONS":
+        return Response(b"", status_code=204, headers={"Allow": allowed})
+    message = f"{asked} does nothing at this address"
+    response = answer(request, Refused("method-not-allowed", message, where=request.url.path))
+    response.headers["Allow"] = allowed
+    return response
 
 
 def on_any(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

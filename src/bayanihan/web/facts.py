@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -51,12 +52,13 @@ class Facts(msgspec.Struct, frozen=True):
     vector: str = ""
 
 
-def facts_of(object_id: str, body: bytes | None) -> Facts:
+def facts_of(object_id: str, body: bytes | None, name_of: Callable[[str], str]) -> Facts:
     """The facts of an object.
 
     Args:
         object_id: its id, which names the type.
         body: its bytes; None where they are too many to read for a page.
+        name_of: what another object that it refers to is called.
     """
     kind = object_id.partition("--")[0]
     label = _LABELS.get(kind) or kind.replace("-", " ").capitalize()
@@ -65,7 +67,7 @@ def facts_of(object_id: str, body: bytes | None) -> Facts:
     return Facts(
         kind,
         label,
-        _title(kind, value) or pattern or object_id,
+        _title(kind, value, name_of) or pattern or object_id,
         pattern,
         _text(value, "description"),
         _vector(value),
@@ -85,12 +87,25 @@ def _text(value: dict[str, Any], name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _title(kind: str, value: dict[str, Any]) -> str:
+def name_in(body: bytes) -> str:
+    """What an object calls itself; "" when it has no name."""
+    return _name(_decoded(body))
+
+
+def _title(kind: str, value: dict[str, Any], name_of: Callable[[str], str]) -> str:
     if kind == "sighting":
-        return f"Sighting of {_text(value, 'sighting_of_ref')}"
+        return f"Sighting of {_quoted(name_of(_text(value, 'sighting_of_ref')))}"
     if kind == "relationship":
-        ends = (_text(value, "source_ref"), _text(value, "target_ref"))
-        return f"{ends[0]} {_text(value, 'relationship_type')} {ends[1]}"
+        ends = [_quoted(name_of(_text(value, end))) for end in ("source_ref", "target_ref")]
+        return f" {_text(value, 'relationship_type')} ".join(ends)
+    return _name(value)
+
+
+def _quoted(name: str) -> str:
+    return f"\u201c{name}\u201d"
+
+
+def _name(value: dict[str, Any]) -> str:
     return next(filter(None, (_text(value, name) for name in ("name", "value", "abstract"))), "")
 
 

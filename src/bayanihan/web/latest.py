@@ -19,7 +19,7 @@ from bayanihan.ledger import Entry, Ledger, Where
 from bayanihan.readers.active import FOREVER_US, Active, Standing
 from bayanihan.readers.feeds import EXERCISE_PREFIX, Press
 from bayanihan.registry import Registry
-from bayanihan.web.facts import Facts, facts_of
+from bayanihan.web.facts import Facts, facts_of, name_in
 from bayanihan.web.render import pretty
 from bayanihan.web.tiles import Shown, Totals, shown_of, totals_of
 
@@ -36,7 +36,6 @@ _OUT = {
     "unread": "Its pattern could not be read, so it blocks nothing.",
 }
 _NOTHING = "No feed here can say it yet, so nothing of it is blocked."
-_NOTHING_HELD = "It is held: nothing of it is in a feed."
 _KINDS = {
     "domain": "Domain",
     "url": "URL",
@@ -177,7 +176,7 @@ class Console:
         row = Row(
             position=entry.position,
             object_id=entry.object_id,
-            facts=facts_of(entry.object_id, body),
+            facts=facts_of(entry.object_id, body, lambda ref: self._name(viewer, ref)),
             level=audience.level,
             groups=_groups(audience),
             origin=self._origin(entry.origin),
@@ -203,8 +202,9 @@ class Console:
         elif not note and standing.valid_from_us > now_us:
             note = "Its time has not come yet: it is in no feed."
         elif not note and not any(block.feeds for block in blocks):
-            note = _NOTHING_HELD if any(block.held for block in blocks) else _NOTHING
-        board = None if note else self._board(viewer, row.object_id)
+            note = "" if any(block.held for block in blocks) else _NOTHING
+        in_force = not note and any(block.feeds for block in blocks)
+        board = self._board(viewer, row.object_id) if in_force else None
         return msgspec.structs.replace(
             row,
             note=note,
@@ -248,6 +248,11 @@ class Console:
             and item.entry.header.audience == entry.header.audience
             for item in page.items
         )
+
+    def _name(self, viewer: Viewer, ref: str) -> str:
+        """What an object is called, as far as the viewer may see it; else its id."""
+        page = self._ledger.read(viewer, 0, 1, Where(object_id=ref)) if ref else None
+        return (name_in(page.items[0].body) if page and page.items else "") or ref
 
     def _members(self) -> dict[str, tuple[str, bool]]:
         return {

@@ -13,12 +13,13 @@ from urllib.parse import parse_qs
 
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
 from litestar.response import Response
 
 from bayanihan.core.marking import Viewer
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.errors import Refused
-from bayanihan.web.latest import Console
+from bayanihan.web.latest import Console, Row
 from bayanihan.web.render import markup, page, static_response
 from bayanihan.web.session import Sessions, check_origin, cookie_of, token_in
 from bayanihan.web.tiles import MEANINGS, WORDS
@@ -33,7 +34,7 @@ T = TypeVar("T")
 
 
 class Fragment(NamedTuple):
-    """The list of entries as HTML, its entity tag, and whether an exercise is in it."""
+    """A part of a page as HTML, its entity tag, and whether an exercise is in it."""
 
     html: str
     etag: str
@@ -77,12 +78,21 @@ class Desk:
             return known[1]
         latest = self.console.latest(viewer, before)
         html = markup("latest_list.html", latest=latest, viewer=viewer, meanings=_MEANINGS)
-        etag = hashlib.sha256(html.encode("utf-8", "replace")).hexdigest()[:32]
-        made = Fragment(html, f'"{etag}"', latest.exercise)
+        made = Fragment(html, _etag(html), latest.exercise)
         self._shelf[same, before] = (time.monotonic(), made)
         while len(self._shelf) > _SHELF:
             self._shelf.popitem(last=False)
         return made
+
+    def entry(self, viewer: Viewer, object_id: str) -> tuple[Row, Fragment]:
+        """One object as HTML, with the row that heads it. Raises `Refused("not-found")`."""
+        full = self.console.full(viewer, object_id)
+        html = markup("entry_body.html", viewer=viewer, full=full, row=full.row, meanings=_MEANINGS)
+        return full.row, Fragment(html, _etag(html), full.row.exercise)
+
+
+def _etag(html: str) -> str:
+    return f'"{hashlib.sha256(html.encode("utf-8", "replace")).hexdigest()[:32]}"'
 
 
 _MEANINGS = [(state, WORDS[state], meaning) for state, meaning in MEANINGS.items()]
@@ -101,7 +111,9 @@ def routes(console: Console, sessions: Sessions) -> list[HTTPRouteHandler]:
 
 def _reading(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/", include_in_schema=False)
-    async def show_latest(request: Request[Any, Any, Any], before: str = "") -> Response[bytes]:
+    async def show_latest(
+        request: Request[Any, Any, Any], before: FromQuery[str] = ""
+    ) -> Response[bytes]:
         """The console: the newest entries and who is protected."""
         viewer = await desk.viewer(request)
         fragment = await desk.fragment(viewer, before)
@@ -116,28 +128,32 @@ def _reading(desk: Desk) -> list[HTTPRouteHandler]:
         )
 
     @get("/fragments/latest", include_in_schema=False)
-    async def show_fragment(request: Request[Any, Any, Any], before: str = "") -> Response[bytes]:
+    async def refresh_latest(
+        request: Request[Any, Any, Any], before: FromQuery[str] = ""
+    ) -> Response[bytes]:
         """The console's list alone, for the script that keeps it fresh."""
-        fragment = await desk.fragment(await desk.viewer(request), before)
-        if request.headers.get("if-none-match") == fragment.etag:
-            return page("", status=304, headers={"ETag": fragment.etag})
-        return page(fragment.html, headers={"ETag": fragment.etag})
+        return _fresh(request, await desk.fragment(await desk.viewer(request), before))
 
     @get("/entries/{object_id:str}", include_in_schema=False)
-    async def show_entry(request: Request[Any, Any, Any], object_id: str) -> Response[bytes]:
+    async def show_entry(
+        request: Request[Any, Any, Any], object_id: FromPath[str]
+    ) -> Response[bytes]:
         """One entry: what it says, what it blocks, who is protected."""
         viewer = await desk.viewer(request)
-        full = await desk.read(desk.console.full, viewer, object_id)
-        return page(
-            markup(
-                "entry.html",
-                viewer=viewer,
-                full=full,
-                row=full.row,
-                exercise=full.row.exercise,
-                meanings=_MEANINGS,
-            )
+        row, fragment = await desk.read(desk.entry, viewer, object_id)
+        text = markup(
+            "entry.html", viewer=viewer, row=row, fragment=fragment.html, exercise=row.exercise
         )
+        return page(text)
+
+    @get("/fragments/entries/{object_id:str}", include_in_schema=False)
+    async def refresh_entry(
+        request: Request[Any, Any, Any], object_id: FromPath[str]
+    ) -> Response[bytes]:
+        """One entry alone, for the script that keeps it fresh."""
+        viewer = await desk.viewer(request)
+        _, fragment = await desk.read(desk.entry, viewer, object_id)
+        return _fresh(request, fragment)
 
     @get("/feeds", include_in_schema=False)
     async def show_feeds(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -157,7 +173,14 @@ def _reading(desk: Desk) -> list[HTTPRouteHandler]:
             )
         )
 
-    return [show_latest, show_fragment, show_entry, show_feeds]
+    return [show_latest, refresh_latest, show_entry, refresh_entry, show_feeds]
+
+
+def _fresh(request: Request[Any, Any, Any], fragment: Fragment) -> Response[bytes]:
+    """A fragment, or 304 for who has it."""
+    known = request.headers.get("if-none-match") == fragment.etag
+    text, status = ("", 304) if known else (fragment.html, 200)
+    return page(text, status=status, headers={"ETag": fragment.etag})
 
 
 def _is_exercise(feed: dict[str, Any]) -> bool:
@@ -207,7 +230,7 @@ def _back(request: Request[Any, Any, Any], token: str) -> Response[bytes]:
 
 def _static() -> HTTPRouteHandler:
     @get("/static/{name:str}", include_in_schema=False)
-    async def show_static(name: str, v: str = "") -> Response[bytes]:
+    async def show_static(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
         """A style sheet, script or picture of the console."""
         found = static_response(name, v)
         if found is None:

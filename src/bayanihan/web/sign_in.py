@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from typing import Any
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -35,6 +36,17 @@ def key_text_of(authorization: str) -> str:
     raise Refused("not-signed-in", "The Authorization header cannot be read")
 
 
+def as_routed(scope: Any) -> Any:
+    """The scope of a request as the routes know it; `asked` keeps the method.
+
+    HEAD is answered as GET is, and the server leaves the body out. What OPTIONS asks is
+    what a method that no route knows is told: see `errors.on_http`.
+    """
+    known = {"HEAD": "GET", "OPTIONS": "-"}
+    method = scope["method"]
+    return {**scope, "asked": method, "method": known.get(method, method)}
+
+
 def signing_in(app: ASGIApp, sign_in: SignIn) -> ASGIApp:
     """Middleware that puts the viewer into each request's scope as `viewer`.
 
@@ -46,6 +58,7 @@ def signing_in(app: ASGIApp, sign_in: SignIn) -> ASGIApp:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
+        scope = as_routed(scope)
         header = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
         viewer = PUBLIC
         if header:
