@@ -185,6 +185,7 @@ def test_a_zone_that_bind_refuses_never_reaches_it(
     assert hub.states == ["probed", "failed"]
 
 
+@pytest.mark.long
 def test_a_server_that_did_not_reload_is_not_probed(
     named: Named, hub: SimulatedHub, tmp_path: Path
 ) -> None:

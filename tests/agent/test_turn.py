@@ -156,6 +156,7 @@ def test_a_file_of_somebody_else_comes_back(bench: Bench, hub: SimulatedHub) -> 
         ("empty", "feed-damaged"),
         ("bent", "feed-damaged"),
         ("bare", "feed-damaged"),
+        ("coded", "feed-damaged"),
         ("status", "overloaded"),
     ],
 )

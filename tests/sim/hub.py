@@ -32,8 +32,8 @@ class SimulatedHub:
     """The hub. Set its fields to change what it does next.
 
     `feeds` maps a feed to its bytes and cursor. `fault` is "" or how a feed is spoilt:
-    `cut`, `empty`, `bent`, `bare` (no digest), `status` (answers `status`).
-    `refusal` is a code that receipts are refused with.
+    `cut`, `empty`, `bent`, `bare` (no digest), `coded` (no gzip, but said to be), `status`
+    (answers `status`). `refusal` is a code that receipts are refused with.
     """
 
     feeds: dict[str, tuple[bytes, str]] = field(default_factory=dict)
@@ -112,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
         hub.fetched.append(200)
         if hub.fault == "bare":
             del headers["Bayanihan-Digest"]
+        if hub.fault == "coded":
+            headers["Content-Encoding"] = "gzip"
         sent = {"empty": b"", "bent": body[:-1] + b"!", "cut": body[: len(body) // 2]}
         length = len(body) if hub.fault == "cut" else None
         self._answer(200, sent.get(hub.fault, body), headers, length)

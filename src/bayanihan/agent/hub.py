@@ -89,9 +89,9 @@ class Hub:
                     answer.read()
                     raise refusal_of(answer)
                 return _received(answer, _stored(answer, path))
-        except httpx.RemoteProtocolError as error:
-            raise Unavailable("feed-damaged", f"{feed} was cut short: {error}") from error
-        except httpx.TransportError as error:
+        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
+            raise Unavailable("feed-damaged", f"{feed} arrived damaged: {error}") from error
+        except httpx.RequestError as error:
             raise self._unreachable(error) from error
 
     def send(self, document: dict[str, Any]) -> None:
@@ -102,12 +102,12 @@ class Hub:
         """
         try:
             answer = self._client.post("/api/receipts", json=document)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unreachable(error) from error
         if not answer.is_success:
             raise refusal_of(answer)
 
-    def _unreachable(self, error: httpx.TransportError) -> Unavailable:
+    def _unreachable(self, error: httpx.RequestError) -> Unavailable:
         reason = str(error) or type(error).__name__
         message = f"The hub at {self.address} cannot be reached: {reason}"
         return Unavailable("hub-unreachable", message)

@@ -48,7 +48,7 @@ def names(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
     """
     for line in lines:
         line = line.strip()
-        if not line or line[:1] in b"#;$":
+        if line[:1] in b"#;$@*":  # also an empty line
             continue
         record = _RECORD.fullmatch(line)
         if record:
@@ -57,7 +57,7 @@ def names(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
             name, text = line, None
         else:
             continue
-        if not name.startswith(b"*.") and _VALUE.fullmatch(name):
+        if _VALUE.fullmatch(name):
             yield name, text
 
 

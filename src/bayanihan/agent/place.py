@@ -8,6 +8,7 @@ dot, because some engines read every file of a folder.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -170,7 +171,8 @@ class Place:
 
     def drop_incoming(self) -> None:
         """Remove what did not pass."""
-        self.incoming.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.incoming.unlink(missing_ok=True)
 
     def _copy(self, source: Path, target: Path) -> None:
         """A second name for the same bytes, replacing `target` in one step."""
@@ -219,5 +221,5 @@ def unwritten(error: OSError, path: Path) -> BayanihanError:
             where=str(path),
             next_step="Free space on this machine's disk; the last good file is untouched.",
         )
-    message = f"{path.name} cannot be written: {error.strerror or error}"
+    message = f"{path.name} cannot be read or written: {error.strerror or error}"
     return Refused("cannot-write", message, where=str(path))

@@ -17,7 +17,7 @@ import msgspec
 from bayanihan.agent.engine import Command, Ran
 from bayanihan.agent.hub import Fetched, Hub
 from bayanihan.agent.names import count, subject
-from bayanihan.agent.place import Place, Record
+from bayanihan.agent.place import Place, Record, unwritten
 from bayanihan.agent.probe import Kind, Verdict, judge, judge_patiently
 from bayanihan.core import moment, signing
 from bayanihan.core.receipt import DETAIL_LIMIT, Receipt, State, sign
@@ -116,6 +116,8 @@ class Follower:
             fetched = self._hub.fetch(self._order.feed, self._etag(record), self._place.incoming)
             if fetched is not None:
                 return self._bring_in(fetched, record)
+        except OSError as error:
+            raise unwritten(error, self._place.out) from error
         finally:
             self._place.drop_incoming()
         record, trouble = self._heartbeat(record)
