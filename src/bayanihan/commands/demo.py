@@ -50,6 +50,33 @@ _REST_EVERY_S = 20.0
 _END_WITHIN_S = 1.5
 
 
+@contextlib.contextmanager
+def playing(host: str, port: int, admin_key: str, folder: Path) -> Iterator[None]:
+    """Play the exercise on a thread beside a hub that is about to listen, until left.
+
+    Args:
+        host: where the hub listens.
+        port: the same.
+        admin_key: the operator's key.
+        folder: the data directory.
+    """
+    stopping = threading.Event()
+    arguments = (_address(host, port), admin_key, folder, stopping)
+    thread = threading.Thread(target=play, args=arguments, name="exercise", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(_END_WITHIN_S)
+
+
+def _address(host: str, port: int) -> str:
+    """Where a hub that listens on `host` is reached from its own machine."""
+    own = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{own}]:{port}" if ":" in own else f"http://{own}:{port}"
+
+
 def play(
     hub_url: str,
     admin_key: str,
