@@ -37,9 +37,17 @@ def load_settings(folder: Path) -> Settings:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         settings = msgspec.convert(document, Settings)
+    except OSError as error:
+        message = f"hub.toml cannot be read: {error.strerror}"
+        raise Refused("bad-setting", message, where="hub.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         message = f"hub.toml cannot be used: {error}"
         raise Refused("bad-setting", message, where="hub.toml") from error
+    return checked(settings)
+
+
+def checked(settings: Settings) -> Settings:
+    """`settings`, if each of them can be. Raises `Refused("bad-setting")`."""
     for level, days in settings.retain_days.items():
         if level not in LEVELS or days < 1:
             message = "retain_days gives a TLP level a number of days, 1 or more"
@@ -49,4 +57,7 @@ def load_settings(folder: Path) -> Settings:
         raise Refused("bad-setting", message, where="hub.toml: name")
     if not 0 <= settings.port <= 65_535:
         raise Refused("bad-setting", f"{settings.port} is no port", where="hub.toml: port")
+    if settings.stale_after_s < 1:
+        message = "stale_after_s is a number of seconds, 1 or more"
+        raise Refused("bad-setting", message, where="hub.toml: stale_after_s")
     return settings

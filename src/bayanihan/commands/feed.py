@@ -14,8 +14,9 @@ from bayanihan.commands.hub_client import (
     JsonOption,
     KeyOption,
     as_json_text,
+    in_path,
 )
-from bayanihan.errors import Refused
+from bayanihan.errors import Refused, one_line
 
 
 def feed(
@@ -35,7 +36,7 @@ def feed(
         raise Refused("wrong-use", "Name a feed, or ask for --list")
     with HubClient(hub, key) as client:
         if name and not (list or held):
-            sys.stdout.buffer.write(client.send("GET", f"/feeds/{name}").content)
+            sys.stdout.buffer.write(client.send("GET", f"/feeds/{in_path(name)}").content)
             return
         feeds = client.json("GET", "/api/feeds")
     feeds = [each for each in feeds if name in ("", each["feed"])]
@@ -59,4 +60,5 @@ def _print(each: dict[str, Any], *, show_held: bool) -> None:
     if show_held:
         for kind in ("held", "not_expressed"):
             for item in each[kind]:
-                print(f"  {kind.replace('_', ' ')}: {item['value']}: {item['reason']}")
+                value, reason = one_line(item["value"]), one_line(item["reason"])
+                print(f"  {kind.replace('_', ' ')}: {value}: {reason}")

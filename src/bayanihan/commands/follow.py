@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import httpx
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from bayanihan.commands.hub_client import (
     DEFAULT_HUB,
@@ -20,21 +20,30 @@ from bayanihan.commands.hub_client import (
     error_of,
     key_or_admin,
 )
-from bayanihan.errors import Refused, Unavailable
+from bayanihan.errors import Refused, Unavailable, one_line
 
 _READ_TIMEOUT_S = 45.0
 _BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class Reset(Exception):
-    """The hub said that this reader must start again without a cursor."""
+    """The hub said that there is a gap: with `behind` the cursor is still good, else not."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def follow(
     *,
     after: Annotated[str, Parameter(help='A cursor; "now" for what is new; "" for all.')] = "now",
     state: Annotated[Path | None, Parameter(help="File that keeps the cursor.")] = None,
-    limit: Annotated[int, Parameter(help="Stop after so many events; 0 is never.")] = 0,
+    limit: Annotated[
+        int,
+        Parameter(
+            help="Stop after so many events; 0 is never.", validator=validators.Number(gte=0)
+        ),
+    ] = 0,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
 ) -> None:
@@ -44,25 +53,39 @@ def follow(
 
     Example: bayanihan follow --state cursor.txt
     """
-    cursor = state.read_text(encoding="utf-8").strip() if state and state.exists() else after
+    cursor = kept(state) or after
     seen = attempt = 0
     while True:
         try:
             for event_id, data in events(hub, key, cursor):
-                sys.stdout.write(data + "\n")
-                sys.stdout.flush()
-                cursor, seen, attempt = event_id, seen + 1, 0
+                cursor, attempt = event_id, 0
+                if data:
+                    sys.stdout.buffer.write(data + b"\n")
+                    sys.stdout.buffer.flush()
+                    seen += 1
                 if state:
                     keep(state, cursor)
                 if limit and seen >= limit:
                     return
         except Reset as reset:
-            print(f"reset: {reset}; starting from the beginning", file=sys.stderr)
-            cursor = ""
+            again = "going on" if reset.code == "behind" else "starting from the beginning"
+            print(f"reset: {one_line(str(reset))}; {again}", file=sys.stderr)
+            cursor = cursor if reset.code == "behind" else ""
         except Unavailable as error:
-            print(f"{error.message}; trying again", file=sys.stderr)
+            print(f"{one_line(error.message)}; trying again", file=sys.stderr)
         time.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
         attempt += 1
+
+
+def kept(path: Path | None) -> str:
+    """The cursor in a state file, "" where there is none. Raises `Refused("cannot-read")`."""
+    if path is None or not path.exists():
+        return ""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The state file cannot be read: {error}"
+        raise Refused("cannot-read", message, where=str(path)) from None
 
 
 def keep(path: Path, text: str) -> None:
@@ -72,8 +95,10 @@ def keep(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def events(hub: str, key: str, cursor: str) -> Iterator[tuple[str, str]]:
+def events(hub: str, key: str, cursor: str) -> Iterator[tuple[str, bytes]]:
     """The id and the data of each event after a cursor, until the connection ends.
+
+    Data is empty where the hub only told the id to resume after.
 
     Raises:
         Reset: the hub's history was restored, or this reader was too slow.
@@ -92,30 +117,46 @@ def events(hub: str, key: str, cursor: str) -> Iterator[tuple[str, str]]:
             if response.status_code != 200:
                 response.read()
                 raise error_of(response)
-            yield from parse(response.iter_lines())
-    except httpx.TransportError as error:
+            yield from parse(lines_of(response.iter_raw()))
+    except httpx.InvalidURL as error:
+        raise Refused("wrong-use", f"{hub!r} is no address of a hub: {error}") from None
+    except (httpx.HTTPError, UnicodeError, OverflowError) as error:
         raise Unavailable(
             "hub-unreachable", f"The stream of {hub} broke off", where=str(error)
         ) from None
 
 
-def parse(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines ended by a line feed, as this hub ends them, and by nothing else.
+
+    A report may hold any other character that some reader takes for the end of a line.
+    """
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+
+
+def parse(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     """Server-sent events from lines: the id and the data of each. Raises `Reset`."""
-    event_id, event, data = "", "", list[str]()
+    event_id, event, data = "", b"", list[bytes]()
+    known_id = ""
     for line in lines:
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "id":
-            event_id = value
-        elif name == "event":
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"id":
+            event_id = value.decode("latin-1")
+        elif name == b"event":
             event = value
-        elif name == "data":
+        elif name == b"data":
             data.append(value)
-        elif not line and data:
-            if event == "reset":
-                raise Reset(msgspec.json.decode("\n".join(data))["reason"])
-            yield event_id, " ".join(data)
-            event, data = "", []
+        elif not line:
+            if event == b"reset":
+                told = msgspec.json.decode(b"\n".join(data))
+                raise Reset(told.get("code", "reset"), told["reason"])
+            if data or event_id != known_id:
+                yield event_id, b" ".join(data)
+            known_id, event, data = event_id, b"", []
 
 
 def pull(
@@ -123,7 +164,12 @@ def pull(
     out: Annotated[Path | None, Parameter(help="File for the objects; default: output.")] = None,
     state: Annotated[Path | None, Parameter(help="File that keeps the cursor.")] = None,
     after: Annotated[str, Parameter(help="A cursor to go on from.")] = "",
-    limit: Annotated[int, Parameter(help="Stop after so many objects; 0 is never.")] = 0,
+    limit: Annotated[
+        int,
+        Parameter(
+            help="Stop after so many objects; 0 is never.", validator=validators.Number(gte=0)
+        ),
+    ] = 0,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
 ) -> None:
@@ -131,7 +177,7 @@ def pull(
 
     Example: bayanihan pull --out objects.jsonl --state cursor.txt
     """
-    cursor = state.read_text(encoding="utf-8").strip() if state and state.exists() else after
+    cursor = kept(state) or after
     taken = 0
     with HubClient(hub, key) as client, _opened(out) as file:
         while True:
@@ -140,17 +186,17 @@ def pull(
             answer = client.send("GET", "/api/objects", params=params)
             objects, more, cursor = page_of(answer.content)
             for raw in objects:
-                file.write(one_line(raw) + b"\n")
+                file.write(on_one_line(raw) + b"\n")
+            file.flush()
+            if state:
+                keep(state, cursor)  # page by page: a break repeats one page at the most
             taken += len(objects)
             if not more or (limit and taken >= limit):
                 break
-        file.flush()
-    if state:
-        keep(state, cursor)
     print(f"{taken} objects", file=sys.stderr)
 
 
-def _opened(out: Path | None):  # type: ignore[no-untyped-def]
+def _opened(out: Path | None) -> BinaryIO:
     return out.open("ab") if out else open(sys.stdout.fileno(), "wb", closefd=False)
 
 
@@ -169,7 +215,7 @@ def page_of(content: bytes) -> tuple[list[bytes], bool, str]:
     return [bytes(raw) for raw in page.objects], page.more, page.next
 
 
-def one_line(raw: bytes) -> bytes:
+def on_one_line(raw: bytes) -> bytes:
     """An object on one line: bytes as they are, unless they hold line breaks."""
     if b"\n" not in raw and b"\r" not in raw:
         return raw

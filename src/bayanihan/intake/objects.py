@@ -27,6 +27,9 @@ from bayanihan.errors import Refused
 from bayanihan.intake.upgrade import upgrade
 from bayanihan.ledger import Appended, Draft
 
+# Each object goes to every open stream whole; of 51,000 public ones the largest has 343 KiB.
+OBJECT_LIMIT_BYTES = 1024 * 1024
+
 
 class Terms(msgspec.Struct, frozen=True):
     """Under which terms one submission is taken.
@@ -107,6 +110,14 @@ class Admission:
         Raises:
             Refused: with the code and the JSON path of what is wrong.
         """
+        if len(raw) > OBJECT_LIMIT_BYTES:
+            limit_kib = OBJECT_LIMIT_BYTES // 1024
+            raise Refused(
+                "too-large",
+                f"One object may hold {limit_kib} KiB",
+                where="$",
+                next_step="Keep the evidence at home and send its fingerprint.",
+            )
         if stix.spec_of(raw) == "2.0":
             original = hashlib.sha256(raw).digest()
             found = [Candidate(each, stix.check(each), original) for each in upgrade(raw)]
