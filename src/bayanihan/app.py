@@ -24,7 +24,7 @@ from bayanihan.config import Settings, load_settings
 from bayanihan.core.marking import Viewer
 from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.signing import SigningKey, from_text, to_text
-from bayanihan.errors import BayanihanError, Broken, Unavailable
+from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import take_back
 from bayanihan.ledger import (
@@ -52,6 +52,7 @@ from bayanihan.registry import (
     StateNoted,
     draft_of,
     founding_changes,
+    member_facts,
 )
 from bayanihan.registry import api as registry_api
 from bayanihan.web.errors import on_any, on_http, on_ours
@@ -91,11 +92,14 @@ class Hub:
         self.press = self._open_press()
         self.protection = receipts_api.Protection(
             self.ledger,
-            members=lambda: list(self.registry.members),
+            members=lambda: [fact.code for fact in member_facts()],
             feeds=self.press.feeds,
             agent_key=self.agent_key,
             show_agent_key=self.office.show_agent_key,
             expressed=self.expressed,
+            sees=self.sees,
+            stale_after_us=self.settings.stale_after_s * 1_000_000,
+            opted_out=lambda: self.registry.hidden,
         )
         self.broadcast = stream.Broadcast(
             self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
@@ -159,6 +163,13 @@ class Hub:
         yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
         yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
         yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
+
+    def sees(self, key_id: str, audience: int) -> bool:
+        """Whether the agent of an API key is told what goes to an audience."""
+        try:
+            return audience in self.ledger.rights(self.registry.viewer(key_id))
+        except Refused:
+            return False
 
     def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
         """The feeds that block an object now, as a viewer may see it, and with what."""

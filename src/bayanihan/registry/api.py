@@ -24,6 +24,7 @@ from bayanihan.registry.changes import (
     KeyRevoked,
     MemberAdded,
     MemberLeft,
+    ProtectionShown,
     RegistryChange,
     draft_of,
 )
@@ -54,6 +55,12 @@ class ConstituentOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     title: str = ""
+
+
+class ShownOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the others may see a member's protection."""
+
+    shown: bool
 
 
 class GroupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,7 +156,7 @@ class Office:
             group=order.group,
         )
         await self.enter(author, [change])
-        return {"id": key_id, "key": text}
+        return {"id": key_id, "key": text, "person": change.person}
 
     async def revoke(self, author: Viewer, key_id: str) -> None:
         """End a key at once."""
@@ -204,6 +211,11 @@ class Office:
         if unknown:
             raise Refused("bad-value", f"There is no member {unknown[0]!r}", where="members")
         await self.enter(author, [GroupSet(self._ledger.now_us(), name, chosen)])
+
+    async def show_protection(self, author: Viewer, code: str, *, shown: bool) -> None:
+        """A member lets the others see its protection, or no longer."""
+        self._check_place(author, code, "")
+        await self.enter(author, [ProtectionShown(self._ledger.now_us(), code, shown)])
 
     async def set_membership(self, author: Viewer, code: str, *, present: bool) -> None:
         """A state joins (again), or leaves with all its keys."""
@@ -277,6 +289,14 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
         await office.set_membership(_admin(request), code, present=True)
         return {"member": code, "state": "joined"}
 
+    @post("/api/members/{code:str}/protection", status_code=200)
+    async def show_protection(
+        request: Request[Any, Any, Any], code: str, data: ShownOrder
+    ) -> dict[str, Any]:
+        """Let the other members see how a member is protected, or show them `unknown`."""
+        await office.show_protection(_admin(request), code, shown=data.shown)
+        return {"member": code, "shown": data.shown}
+
     @post("/api/groups/{name:str}", status_code=200)
     async def set_group(
         request: Request[Any, Any, Any], name: str, data: GroupOrder
@@ -285,7 +305,14 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
         await office.set_group(_admin(request), name, data.members)
         return {"group": name, "members": registry.groups[name].members}
 
-    return [list_members, add_constituent, member_leaves, member_joins, set_group]
+    return [
+        list_members,
+        add_constituent,
+        member_leaves,
+        member_joins,
+        show_protection,
+        set_group,
+    ]
 
 
 def key_routes(office: Office) -> list[HTTPRouteHandler]:

@@ -84,6 +84,13 @@ class AgentKeyTrusted(_Change, tag="agent-key-trusted", frozen=True):
     public: str
 
 
+class ProtectionShown(_Change, tag="protection-shown", frozen=True):
+    """A member shows the others its protection, or no longer: then it is `unknown` to them."""
+
+    code: str
+    shown: bool
+
+
 class StateNoted(_Change, tag="state-noted", frozen=True):
     """The SHA-256 of all state, entered by the hour so that a later change of it shows."""
 
@@ -99,6 +106,7 @@ RegistryChange = (
     | GroupSet
     | AgentKeyAdded
     | AgentKeyTrusted
+    | ProtectionShown
     | StateNoted
 )
 

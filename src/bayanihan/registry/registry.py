@@ -22,6 +22,7 @@ from bayanihan.registry.changes import (
     KeyRevoked,
     MemberAdded,
     MemberLeft,
+    ProtectionShown,
     StateNoted,
     change_of,
 )
@@ -69,6 +70,7 @@ class Registry(Projection):
         self.groups: dict[str, Group] = {}
         self.agent_keys: dict[str, AgentKeys] = {}
         self.lost: dict[str, dict[str, int]] = {}
+        self.hidden: frozenset[str] = frozenset()
         self._viewers: dict[str, Viewer] = {}
         self._waiting: list[bytes] = []
         super().__init__(folder, epoch, length, read_only=read_only)
@@ -115,6 +117,9 @@ class Registry(Projection):
                 public = bytes.fromhex(change.public)
                 pending = tuple(key for key in known.pending if key != public)
                 self.agent_keys[change.key_id] = AgentKeys(public, pending)
+            case ProtectionShown():
+                codes = frozenset({change.code})
+                self.hidden = self.hidden - codes if change.shown else self.hidden | codes
             case StateNoted():
                 return  # a fact about state, not about who is who
         self._viewers = {}
