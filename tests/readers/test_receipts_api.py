@@ -71,6 +71,7 @@ def client(ledger: Ledger) -> Iterator[TestClient[Litestar]]:
         agent_key=lambda key: (trusted.get(key), ()),
         show_agent_key=show,
         expressed=lambda _viewer, _id: [Expressed("rpz.zone", ("bad.example",))],
+        sees=lambda _key, _audience: True,
     )
     app = Litestar(
         routes(protection), middleware=[signing_in], exception_handlers={BayanihanError: refused}

@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import secrets
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -219,19 +220,9 @@ def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Mani
 def _extract(backup: Path, work: Path) -> Manifest:
     try:
         with tarfile.open(backup, "r:") as archive:
-            names = {member.name: member for member in archive if member.isfile()}
-            if MANIFEST not in names:
-                raise Refused("bad-value", "This is no backup: it has no manifest")
-            manifest = msgspec.json.decode(_read(archive, names[MANIFEST]), type=Manifest)
-            allowed = {LEDGER, *KEPT_FILES}
-            if not set(manifest.files) <= allowed & set(names) or LEDGER not in manifest.files:
-                raise Refused("bad-value", "This backup is incomplete")
+            manifest = _manifest_of(archive)
             for name in manifest.files:
-                source = archive.extractfile(names[name])
-                assert source is not None
-                with (work / name).open("wb") as target:
-                    while chunk := source.read(1024 * 1024):
-                        target.write(chunk)
+                _unpack(archive, name, work / name)
     except (OSError, tarfile.TarError, msgspec.MsgspecError) as error:
         raise Refused("bad-value", f"This is no backup: {error}", where=str(backup)) from None
     for name, digest in manifest.files.items():
@@ -240,9 +231,23 @@ def _extract(backup: Path, work: Path) -> Manifest:
     return manifest
 
 
-def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    source = archive.extractfile(member)
-    return source.read() if source else b""
+def _manifest_of(archive: tarfile.TarFile) -> Manifest:
+    names = {member.name for member in archive if member.isfile()}
+    source = archive.extractfile(MANIFEST) if MANIFEST in names else None
+    if source is None:
+        raise Refused("bad-value", "This is no backup: it has no manifest")
+    manifest = msgspec.json.decode(source.read(), type=Manifest)
+    allowed = {LEDGER, *KEPT_FILES} & names
+    if LEDGER not in manifest.files or not set(manifest.files) <= allowed:
+        raise Refused("bad-value", "This backup is incomplete")
+    return manifest
+
+
+def _unpack(archive: tarfile.TarFile, name: str, path: Path) -> None:
+    source = archive.extractfile(name)
+    assert source is not None
+    with path.open("wb") as target:
+        shutil.copyfileobj(source, target)
 
 
 def _begin_anew(path: Path, erasures: list[Erasure]) -> int:
