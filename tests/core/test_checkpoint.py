@@ -37,16 +37,13 @@ def test_the_form_is_that_of_c2sp() -> None:
 
 
 @given(st.data())
-def test_any_changed_character_is_refused(data: st.DataObject) -> None:
+def test_a_changed_character_of_what_is_said_is_refused(data: st.DataObject) -> None:
     note = sign(checkpoint(), KEY)
-    at = data.draw(st.integers(0, len(note) - 1))
+    at = data.draw(st.integers(0, note.index("\n\n")))
     other = data.draw(st.characters(codec="utf-8").filter(lambda char: char != note[at]))
-    changed = note[:at] + other + note[at + 1 :]
-    try:
-        # The last character of base64 carries bits that nothing reads.
-        assert opened(changed, NAME, KEY.public) == checkpoint()
-    except Refused as refused:
-        assert refused.code in ("bad-signature", "bad-value")
+    with pytest.raises(Refused) as refused:
+        opened(note[:at] + other + note[at + 1 :], NAME, KEY.public)
+    assert refused.value.code == "bad-signature"
 
 
 @pytest.mark.parametrize(("name", "public"), [(NAME, OTHER.public), ("another", KEY.public)])
