@@ -90,6 +90,7 @@ def _serve(hub: Hub, *, demo: bool) -> int:
             host=hub.settings.host,
             port=hub.settings.port,
             log_level="warning",
+            log_config=None,
             access_log=False,
             server_header=False,
             date_header=False,
