@@ -55,7 +55,10 @@ from bayanihan.registry import (
     member_facts,
 )
 from bayanihan.registry import api as registry_api
+from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
+from bayanihan.web.latest import Console
+from bayanihan.web.session import Sessions
 from bayanihan.web.sign_in import signing_in
 
 logger = logging.getLogger(__name__)
@@ -105,6 +108,12 @@ class Hub:
             self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
         )
         self.office.told = self.broadcast.review
+        self.console = Console(
+            self.ledger, self.registry, self.active, self.press, self.protection.board
+        )
+        self.sessions = Sessions(
+            self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
+        )
         self.erasures = ErasureList(folder, self.ledger.store)
         self.heads = heads.Heads(self.ledger, self.settings.name, _signing_key(folder))
         self._length_at_start = self.ledger.length
@@ -137,6 +146,11 @@ class Hub:
         self.new_admin_key = text
 
     new_admin_key = ""
+
+    def admin_key(self) -> str:
+        """The operator's key as it was kept at the first start; "" once it was moved away."""
+        path = self.folder / ADMIN_KEY_FILE
+        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
 
     @property
     def ready(self) -> bool:
@@ -263,6 +277,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *stream.routes(hub.broadcast, hub.ledger),
         *heads.routes(hub.heads, hub.ledger),
         *metrics.routes(hub.measure),
+        *pages.routes(hub.console, hub.sessions),
     ]
 
 

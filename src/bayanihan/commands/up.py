@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -17,6 +18,7 @@ import uvicorn
 from cyclopts import Parameter
 
 from bayanihan.app import Hub, create_app
+from bayanihan.commands.demo import playing
 from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
 from bayanihan.config import checked, load_settings
 from bayanihan.errors import Refused
@@ -98,8 +100,14 @@ def _serve(hub: Hub, *, demo: bool) -> int:
             timeout_keep_alive=75,
         ),
     )
+    exercise = (
+        playing(hub.settings.host, hub.settings.port, hub.admin_key(), hub.folder)
+        if demo
+        else contextlib.nullcontext()
+    )
     try:
-        server.run()
+        with exercise:
+            server.run()
     except SystemExit as end:
         if end.code and not server.started:
             raise Refused(
