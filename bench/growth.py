@@ -21,7 +21,7 @@ RUNGS = (10_000, 100_000, 1_000_000, 10_000_000)
 # Beyond this the floor's random index makes filling it the longest part of the run.
 _FLOOR_LIMIT = 1_000_000
 _INGEST_FROM = 100_000
-_POLLS, _REPORTS, _PAGES, _TURNS, _TURN_OBJECTS = 300, 40, 40, 3, 20_000
+_POLLS, _REPORTS, _PAGES, _TURNS, _TURN_OBJECTS = 1_000, 200, 40, 3, 20_000
 _FILL_SIZE, _FILL_CONNECTIONS = 1_000, 2
 
 Figures = dict[str, Any]
