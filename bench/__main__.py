@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from bench.growth import RUNGS
 from bench.loop import PARTS, loop
+from bench.peers import PEERS
 
 
 def main() -> None:
@@ -27,6 +29,10 @@ def main() -> None:
         help="run a peer live with an interpreter that has it: medallion=..., opentaxii=...",
     )
     chosen = parser.parse_args()
+    if chosen.stored < RUNGS[0]:
+        parser.error(f"--stored must be {RUNGS[0]} or more")
+    if any(each.partition("=")[0] not in PEERS for each in chosen.peer):
+        parser.error(f"--peer takes NAME=PYTHON with a name of {', '.join(PEERS)}")
     pythons = dict(each.split("=", 1) for each in chosen.peer)
     loop(chosen.stored, tuple(chosen.only or PARTS), pythons)
 

@@ -115,3 +115,11 @@ def test_the_command_line_says_what_it_can_do() -> None:
     line = [sys.executable, "-m", "bench", "loop", "--help"]
     told = subprocess.run(line, capture_output=True, text=True, check=True).stdout
     assert "--stored" in told
+
+
+@pytest.mark.parametrize("wrong", [["--stored", "5"], ["--peer", "nobody=python"]])
+def test_wrong_use_is_told_before_anything_starts(wrong: list[str]) -> None:
+    line = [sys.executable, "-m", "bench", "loop", *wrong]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert wrong[0] in done.stderr
