@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery
 from litestar.response import Response
 
 from bayanihan.core import stix
@@ -206,10 +207,10 @@ def routes(ledger: Ledger, directory: Directory, defaults: Defaults) -> list[HTT
     @post("/api/objects", status_code=200, request_max_body_size=None)
     async def push_objects(
         request: Request[Any, Any, Any],
-        tlp: str = "",
-        group: str = "",
-        to: list[str] | None = None,
-        exercise: bool = False,
+        tlp: FromQuery[str] = "",
+        group: FromQuery[str] = "",
+        to: FromQuery[list[str] | None] = None,
+        exercise: FromQuery[bool] = False,
     ) -> Response[bytes]:
         """Submit one STIX object, a bundle or an envelope; each object gets its own answer."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]

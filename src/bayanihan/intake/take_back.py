@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Request, delete, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
 
 from bayanihan.core import moment
 from bayanihan.core.marking import Viewer
@@ -70,7 +71,7 @@ def routes(ledger: Ledger, erased: Callable[[Sequence[int]], None]) -> list[HTTP
 
     @delete("/api/objects/{object_id:str}", status_code=200)
     async def withdraw_object(
-        request: Request[Any, Any, Any], object_id: str, reason: str = ""
+        request: Request[Any, Any, Any], object_id: FromPath[str], reason: FromQuery[str] = ""
     ) -> dict[str, Any]:
         """Withdraw an object that you published: it leaves every feed at once."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
@@ -82,7 +83,7 @@ def routes(ledger: Ledger, erased: Callable[[Sequence[int]], None]) -> list[HTTP
 
     @post("/api/objects/{object_id:str}/erase", status_code=200)
     async def erase_object(
-        request: Request[Any, Any, Any], object_id: str, reason: str = ""
+        request: Request[Any, Any, Any], object_id: FromPath[str], reason: FromQuery[str] = ""
     ) -> dict[str, Any]:
         """Erase every version of an object that you published: its bytes are gone for good.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
 from bayanihan.core import signing
@@ -114,8 +114,8 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
     @get("/api/checkpoint/consistency")
     async def show_consistency(
         request: Request[Any, Any, Any],
-        old: int = Parameter(ge=1),
-        new: int = Parameter(ge=1),
+        old: Annotated[int, QueryParameter(ge=1)],
+        new: Annotated[int, QueryParameter(ge=1)],
     ) -> dict[str, Any]:
         """The proof that the tree of `new` leaves extends that of `old`."""
         _member(request)
@@ -123,7 +123,9 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
         return {"old": old, "new": new, "path": [signing.to_text(node) for node in path]}
 
     @get("/api/proofs/{object_id:str}")
-    async def show_proofs(request: Request[Any, Any, Any], object_id: str) -> dict[str, Any]:
+    async def show_proofs(
+        request: Request[Any, Any, Any], object_id: FromPath[str]
+    ) -> dict[str, Any]:
         """For each entry of an object that you may see: its leaf's pre-image and its proof."""
         viewer = _member(request)
         head = ledger.head()

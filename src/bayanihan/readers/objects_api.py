@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Response
 
 from bayanihan.core.marking import Viewer
@@ -37,8 +37,8 @@ def routes(ledger: Ledger) -> list[HTTPRouteHandler]:
     @get("/api/objects")
     async def page_objects(
         request: Request[Any, Any, Any],
-        after: str = "",
-        limit: int = Parameter(default=100, ge=1),
+        after: FromQuery[str] = "",
+        limit: Annotated[int, QueryParameter(ge=1)] = 100,
     ) -> Response[bytes]:
         """A page of the objects that you may see, oldest first, as they were submitted."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
@@ -53,7 +53,9 @@ def routes(ledger: Ledger) -> list[HTTPRouteHandler]:
         )
 
     @get("/api/objects/{object_id:str}")
-    async def show_object(request: Request[Any, Any, Any], object_id: str) -> Response[bytes]:
+    async def show_object(
+        request: Request[Any, Any, Any], object_id: FromPath[str]
+    ) -> Response[bytes]:
         """The latest version of one object that you may see."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
         require_if_signed_in(viewer, "read")

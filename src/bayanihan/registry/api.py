@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
 
 from bayanihan.core.marking import LEVELS, Viewer
 from bayanihan.core.scope import require
@@ -271,27 +272,27 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
 
     @post("/api/members/{code:str}/constituents", status_code=201)
     async def add_constituent(
-        request: Request[Any, Any, Any], code: str, data: ConstituentOrder
+        request: Request[Any, Any, Any], code: FromPath[str], data: JSONBody[ConstituentOrder]
     ) -> dict[str, str]:
         """Add a constituent under a member."""
         await office.add_constituent(_admin(request), code, data)
         return {"member": code, "name": data.name}
 
     @post("/api/members/{code:str}/leave", status_code=200)
-    async def member_leaves(request: Request[Any, Any, Any], code: str) -> dict[str, str]:
+    async def member_leaves(request: Request[Any, Any, Any], code: FromPath[str]) -> dict[str, str]:
         """A member leaves: its keys end and it sees nothing of what groups shared with it."""
         await office.set_membership(_admin(request), code, present=False)
         return {"member": code, "state": "left"}
 
     @post("/api/members/{code:str}/join", status_code=200)
-    async def member_joins(request: Request[Any, Any, Any], code: str) -> dict[str, str]:
+    async def member_joins(request: Request[Any, Any, Any], code: FromPath[str]) -> dict[str, str]:
         """A member joins again, and sees what is shared from now on."""
         await office.set_membership(_admin(request), code, present=True)
         return {"member": code, "state": "joined"}
 
     @post("/api/members/{code:str}/protection", status_code=200)
     async def show_protection(
-        request: Request[Any, Any, Any], code: str, data: ShownOrder
+        request: Request[Any, Any, Any], code: FromPath[str], data: JSONBody[ShownOrder]
     ) -> dict[str, Any]:
         """Let the other members see how a member is protected, or show them `unknown`."""
         await office.show_protection(_admin(request), code, shown=data.shown)
@@ -299,7 +300,7 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
 
     @post("/api/groups/{name:str}", status_code=200)
     async def set_group(
-        request: Request[Any, Any, Any], name: str, data: GroupOrder
+        request: Request[Any, Any, Any], name: FromPath[str], data: JSONBody[GroupOrder]
     ) -> dict[str, Any]:
         """Set the members of a group from now on."""
         await office.set_group(_admin(request), name, data.members)
@@ -320,7 +321,9 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
     registry = office.registry
 
     @post("/api/keys", status_code=201)
-    async def issue_key(request: Request[Any, Any, Any], data: KeyOrder) -> dict[str, str]:
+    async def issue_key(
+        request: Request[Any, Any, Any], data: JSONBody[KeyOrder]
+    ) -> dict[str, str]:
         """Make a key; its secret is shown this once."""
         return await office.issue(_admin(request), data)
 
@@ -348,14 +351,14 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
         ]
 
     @delete("/api/keys/{key_id:str}", status_code=200)
-    async def revoke_key(request: Request[Any, Any, Any], key_id: str) -> dict[str, str]:
+    async def revoke_key(request: Request[Any, Any, Any], key_id: FromPath[str]) -> dict[str, str]:
         """End a key at once."""
         await office.revoke(_admin(request), key_id)
         return {"id": key_id, "state": "revoked"}
 
     @post("/api/keys/{key_id:str}/agents/{public:str}", status_code=200)
     async def trust_agent_key(
-        request: Request[Any, Any, Any], key_id: str, public: str
+        request: Request[Any, Any, Any], key_id: FromPath[str], public: FromPath[str]
     ) -> dict[str, str]:
         """Accept an agent's new public key (hex) in place of the one before."""
         try:
