@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.web.site import Site, indicator
+from tests.web.site import Site, eventually, indicator
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -88,6 +88,8 @@ def test_red_is_for_the_author_and_those_named(site: Site) -> None:
     site.push(sg, indicator("one-evil.com"), tlp="red")
     with site.signed_in(sg) as own, site.signed_in(th) as other, site.signed_in(site.admin) as hub:
         assert "one-evil.com" in page(own)
+        assert "enters no feed" in page(own)
+        assert "members protected" not in page(own)
         assert "one-evil.com" not in page(other)
         assert "one-evil.com" not in page(hub)
 
@@ -222,6 +224,24 @@ def test_the_list_comes_again_only_when_it_changed(site: Site, public: httpx.Cli
     assert public.get("/fragments/latest", headers=known).status_code == 304
     with site.signed_in(sg) as client:
         assert client.get("/fragments/latest", headers=known).status_code == 200
+
+
+def test_who_may_see_the_same_shares_a_page_and_nobody_else_does(site: Site) -> None:
+    sg, same, bank = site.key("SG"), site.key("SG"), site.key("SG", "bank")
+    site.push(sg, indicator("one-evil.com"), tlp="amber")
+    site.push(sg, indicator("two-mine.com"), tlp="red")
+    with site.signed_in(sg) as author, site.signed_in(same) as other, site.signed_in(bank) as third:
+        pages = [client.get("/fragments/latest").text for client in (author, other, third)]
+        assert ["two-mine.com" in text for text in pages] == [True, False, False]
+        assert [len(re.findall(r'class="code">', text)) for text in pages] == [11, 11, 1]
+        site.answer_for(sg, "rpz.zone")
+        assert eventually(lambda: "is-protected" in tiles(other.get("/fragments/latest").text))
+    keys = [site.hub.registry.sign_in(key) for key in (sg, same, bank)]
+    assert not [key.key for key in keys if key.key in "".join(pages)]
+
+
+def tiles(html: str) -> str:
+    return html.partition('class="legend"')[0]
 
 
 def test_errors_are_pages_for_people_and_json_for_programs(

@@ -233,6 +233,7 @@ def _defending(
     began_s: float,
 ) -> Iterator[None]:
     """Every defender of the story on a thread of its own, ended when the context is left."""
+    folder.mkdir(mode=0o700, exist_ok=True)
     last_s = story.scenes[-1].at_s
     threads = [
         threading.Thread(

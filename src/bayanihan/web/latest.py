@@ -7,7 +7,7 @@ entry and body is read through the door, which checks again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,6 +35,7 @@ _OUT = {
     "informs": "It informs people and never blocks anything.",
     "unread": "Its pattern could not be read, so it blocks nothing.",
 }
+_RED = "RED is for the persons named and enters no feed."
 _NOTHING = "No feed here can say it yet, so nothing of it is blocked."
 _KINDS = {
     "domain": "Domain",
@@ -100,6 +101,17 @@ class Full(msgspec.Struct, frozen=True):
     versions: int
 
 
+class Sight(NamedTuple):
+    """All that decides what a viewer is shown, so that equals may share a page.
+
+    `side` is whose eyes these are: a member's own, a constituent's (`SG/`), the operator's
+    (`HUB`) or the public's (``). `rights` are the audiences seen.
+    """
+
+    side: str
+    rights: tuple[int, ...]
+
+
 class Console:
     """Reads what pages show. Its calls block: they belong on a worker thread.
 
@@ -117,6 +129,11 @@ class Console:
         self._active = active
         self._press = press
         self._board = board
+
+    def sight(self, viewer: Viewer) -> Sight:
+        """What a viewer has in common with all who are shown the same."""
+        side = f"{viewer.member}/" if viewer.constituent else viewer.origin
+        return Sight(side, tuple(self._ledger.rights(viewer)))
 
     def latest(self, viewer: Viewer, before: str = "", limit: int = PAGE) -> Latest:
         """The newest entries that a viewer may see, before a cursor where one is given.
@@ -165,11 +182,10 @@ class Console:
         try:
             entry = self._ledger.entry(viewer, position)
             large = entry.size_bytes > BODY_LIMIT_BYTES
-            return self._described(
-                viewer, entry, None if large else self._ledger.body(viewer, position)
-            )
+            body = None if large else self._ledger.body(viewer, position)
         except Refused:
             return None
+        return self._described(viewer, entry, body)
 
     def _described(self, viewer: Viewer, entry: Entry, body: bytes | None) -> Row:
         audience = self._ledger.store.audiences()[entry.header.audience - 1]
@@ -192,17 +208,8 @@ class Console:
 
     def _defended(self, viewer: Viewer, row: Row, standing: Standing) -> Row:
         """A row of an indicator, with what it blocks and who is protected."""
-        blocks = tuple(self._block(item, row.exercise) for item in standing.items[:_BLOCKS_LIMIT])
-        now_us = self._ledger.now_us()
-        note = _OUT.get(standing.out, "")
-        if not note and standing.position != row.position:
-            note = "There is a later version, which counts in its place."
-        elif not note and standing.valid_until_us <= now_us:
-            note = "Its time has passed: it has left the feeds."
-        elif not note and standing.valid_from_us > now_us:
-            note = "Its time has not come yet: it is in no feed."
-        elif not note and not any(block.feeds for block in blocks):
-            note = "" if any(block.held for block in blocks) else _NOTHING
+        blocks = tuple(self._block(item, row) for item in standing.items[:_BLOCKS_LIMIT])
+        note = _note(row, standing, blocks, self._ledger.now_us())
         in_force = not note and any(block.feeds for block in blocks)
         board = self._board(viewer, row.object_id) if in_force else None
         return msgspec.structs.replace(
@@ -213,11 +220,14 @@ class Console:
             shown=shown_of(board, self._members()) if board and board["feeds"] else None,
         )
 
-    def _block(self, item: Observable, exercise: bool) -> Block:
+    def _block(self, item: Observable, row: Row) -> Block:
         feeds: list[str] = []
         left: dict[str, str] = {}
         for feed in self._press.feeds:
-            if feed.startswith(EXERCISE_PREFIX) != exercise:
+            if feed.startswith(EXERCISE_PREFIX) != row.exercise:
+                continue
+            if row.level == "red":
+                left["not-expressed"] = _RED
                 continue
             refusal = self._press.refusal(feed, item)
             if refusal is None:
@@ -270,6 +280,21 @@ class Console:
             return name
         known = self._registry.constituents.get((code, constituent))
         return f"{(known.title if known else '') or constituent}, {name}"
+
+
+def _note(row: Row, standing: Standing, blocks: Sequence[Block], now_us: int) -> str:
+    """Why nothing of an indicator's entry is in a feed; "" where something is, or is held."""
+    if standing.out:
+        return _OUT[standing.out]
+    if standing.position != row.position:
+        return "There is a later version, which counts in its place."
+    if standing.valid_until_us <= now_us:
+        return "Its time has passed: it has left the feeds."
+    if standing.valid_from_us > now_us:
+        return "Its time has not come yet: it is in no feed."
+    if row.level == "red":
+        return _RED
+    return "" if any(block.feeds or block.held for block in blocks) else _NOTHING
 
 
 def _groups(audience: Audience) -> tuple[str, ...]:

@@ -72,12 +72,12 @@ class Desk:
         return await self.read(self._fragment, viewer, before)
 
     def _fragment(self, viewer: Viewer, before: str) -> Fragment:
-        same = (viewer.key != "", viewer.person, viewer.member, viewer.constituent, viewer.lost)
+        same = self.console.sight(viewer)
         known = self._shelf.get((same, before))
         if known and time.monotonic() - known[0] < _SHARED_FOR_S:
             return known[1]
         latest = self.console.latest(viewer, before)
-        html = markup("latest_list.html", latest=latest, viewer=viewer, meanings=_MEANINGS)
+        html = markup("latest_list.html", latest=latest, side=same.side, meanings=_MEANINGS)
         made = Fragment(html, _etag(html), latest.exercise)
         self._shelf[same, before] = (time.monotonic(), made)
         while len(self._shelf) > _SHELF:
@@ -87,7 +87,8 @@ class Desk:
     def entry(self, viewer: Viewer, object_id: str) -> tuple[Row, Fragment]:
         """One object as HTML, with the row that heads it. Raises `Refused("not-found")`."""
         full = self.console.full(viewer, object_id)
-        html = markup("entry_body.html", viewer=viewer, full=full, row=full.row, meanings=_MEANINGS)
+        side = self.console.sight(viewer).side
+        html = markup("entry_body.html", side=side, full=full, row=full.row, meanings=_MEANINGS)
         return full.row, Fragment(html, _etag(html), full.row.exercise)
 
 
