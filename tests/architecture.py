@@ -40,7 +40,10 @@ OTHER_ROOM = frozenset({"errors", "core", "ledger"})
 # The composition root and the verbs that work on a stopped hub open a store themselves.
 BEHIND_THE_DOOR = frozenset({"app", "cli", "ledger"})
 # Readers are independent of each other; each entry here is one seen and accepted.
-READERS: dict[str, frozenset[str]] = {"feeds": frozenset({"active"})}
+READERS: dict[str, frozenset[str]] = {
+    "feeds": frozenset({"active"}),
+    "receipts_api": frozenset({"protection"}),
+}
 
 CORE_PACKAGES = frozenset(
     {"cryptography", "idna", "msgspec", "numpy", "publicsuffixlist", "rfc8785", "yaml"}

@@ -4,37 +4,67 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from litestar import Litestar, Request, get
+from litestar import Litestar, get
 from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.response import Response
+from publicsuffixlist import PublicSuffixList
 
 from bayanihan import __version__
 from bayanihan.config import Settings, load_settings
 from bayanihan.core.marking import Viewer
-from bayanihan.errors import BayanihanError, Broken, Unavailable
-from bayanihan.intake import objects_api
-from bayanihan.ledger import Folding, Ledger, Projection
-from bayanihan.readers import feeds_api, receipts_api
+from bayanihan.core.never_block import NeverBlock
+from bayanihan.core.signing import SigningKey, from_text, to_text
+from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
+from bayanihan.intake import objects_api as intake_api
+from bayanihan.intake import take_back
+from bayanihan.ledger import (
+    ErasureList,
+    Folding,
+    Ledger,
+    Projection,
+    Upkeep,
+    retain,
+    state_digest,
+)
+from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream
 from bayanihan.readers.active import Active
-from bayanihan.readers.feeds import never_block_lines
-from bayanihan.registry import FOUNDER, AgentKeys, Registry, draft_of, founding_changes
+from bayanihan.readers.feeds import (
+    FORMATS,
+    Press,
+    never_block_lines,
+    policy_digest,
+)
+from bayanihan.readers.protection import Expressed
+from bayanihan.registry import (
+    FOUNDER,
+    AgentKeys,
+    Registry,
+    StateNoted,
+    draft_of,
+    founding_changes,
+    member_facts,
+)
 from bayanihan.registry import api as registry_api
+from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
+from bayanihan.web.latest import Console
+from bayanihan.web.session import Sessions
 from bayanihan.web.sign_in import signing_in
 
 logger = logging.getLogger(__name__)
 
 ADMIN_KEY_FILE = "admin.key"
+SIGNING_KEY_FILE = "signing.key"
 PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active)
 
 
@@ -62,30 +92,111 @@ class Hub:
         self.office.fold()
         if not self.registry.members:
             self._found()
-        self.folding = Folding(self.ledger, [self.active], self._moved)
+        self.press = self._open_press()
+        self.protection = receipts_api.Protection(
+            self.ledger,
+            members=lambda: [fact.code for fact in member_facts()],
+            feeds=self.press.feeds,
+            agent_key=self.agent_key,
+            show_agent_key=self.office.show_agent_key,
+            expressed=self.expressed,
+            sees=self.sees,
+            stale_after_us=self.settings.stale_after_s * 1_000_000,
+            opted_out=lambda: self.registry.hidden,
+        )
+        self.broadcast = stream.Broadcast(
+            self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
+        )
+        self.office.told = self.broadcast.review
+        self.console = Console(
+            self.ledger, self.registry, self.active, self.press, self.protection.board
+        )
+        self.sessions = Sessions(
+            self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
+        )
+        self.erasures = ErasureList(folder, self.ledger.store)
+        self.heads = heads.Heads(self.ledger, self.settings.name, _signing_key(folder))
+        self._length_at_start = self.ledger.length
+        self.folding = Folding(self.ledger, [self.active])
         self.folding.start()
+        self.upkeep = Upkeep(self.keep_up)
+        self.upkeep.start()
+
+    def _open_press(self) -> Press:
+        lines, own_names = never_block_lines(), self.settings.own_names
+        never_block = NeverBlock(lines, PublicSuffixList().is_public, own_names)
+        return Press(
+            self.active,
+            FORMATS,
+            never_block=never_block,
+            policy=policy_digest(lines, own_names, __version__),
+            level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
+            seal=self.ledger.cursors.seal,
+            secret=hashlib.blake2b(
+                self.ledger.epoch, key=self.ledger.store.meta("cursor-key"), person=b"feed tags"
+            ).digest(),
+        )
 
     def _found(self) -> None:
         """The first start: write the members and the operator's key, and keep its text."""
         changes, text = founding_changes(self.ledger.now_us(), secrets.token_bytes)
-        path = self.folder / ADMIN_KEY_FILE
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _keep_secret(self.folder / ADMIN_KEY_FILE, text)
         self.ledger.append([draft_of(change, FOUNDER) for change in changes])
         self.office.fold()
         self.new_admin_key = text
 
     new_admin_key = ""
 
-    def _moved(self, projection: Projection) -> None:
-        """Called on the folding thread after a projection moved."""
+    def admin_key(self) -> str:
+        """The operator's key as it was kept at the first start; "" once it was moved away."""
+        path = self.folder / ADMIN_KEY_FILE
+        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the feeds hold everything that was committed before the start."""
+        return self.active.position >= self._length_at_start
+
+    def keep_up(self) -> None:
+        """The hourly work: retention, then the digest of state into the record."""
+        retain(self.ledger, self.settings.retain_days, self.erasures.note)
+        noted = StateNoted(self.ledger.now_us(), state_digest(self.ledger.store))
+        self.ledger.append([draft_of(noted, FOUNDER)])
+
+    def measure(self) -> Iterator[metrics.Metric]:
+        """The hub's numbers at this moment."""
+        yield metrics.Metric("entries", "gauge", "Length of the ledger.", self.ledger.length)
+        for projection in self.folding.projections:
+            yield metrics.Metric(
+                "projection_lag",
+                "gauge",
+                "Positions that a projection stands behind the ledger.",
+                self.folding.lag(projection),
+                {"projection": projection.name},
+            )
+        yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
+        yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
+        yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
+
+    def sees(self, key_id: str, audience: int) -> bool:
+        """Whether the agent of an API key is told what goes to an audience."""
+        try:
+            return audience in self.ledger.rights(self.registry.viewer(key_id))
+        except Refused:
+            return False
+
+    def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
+        """The feeds that block an object now, as a viewer may see it, and with what."""
+        now_us, rights = self.ledger.now_us(), self.ledger.rights(viewer)
+        found = (
+            Expressed(feed, self.press.blocked(feed, object_id, rights, now_us))
+            for feed in self.press.feeds
+        )
+        return [each for each in found if each.values]
 
     def defaults(self, viewer: Viewer) -> tuple[str, str]:
         """A viewer's key's default level and group."""
-        key = self.registry.keys[viewer.key]
+        key = self.registry.key(viewer.key)
         return key.level, key.group
 
     def agent_key(self, key_id: str) -> tuple[bytes | None, tuple[bytes, ...]]:
@@ -95,6 +206,7 @@ class Hub:
 
     def close(self) -> None:
         """Stop the threads, close the files, give the directory free."""
+        self.upkeep.stop()
         self.folding.stop()
         self.ledger.close()
         self.registry.close()
@@ -114,6 +226,24 @@ def _locked(path: Path) -> IO[str]:
     return lock
 
 
+def _keep_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, durably."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _signing_key(folder: Path) -> SigningKey:
+    """The hub's own Ed25519 key, made on the first start."""
+    path = folder / SIGNING_KEY_FILE
+    if not path.exists():
+        _keep_secret(path, to_text(secrets.token_bytes(32)))
+    text = path.read_text(encoding="utf-8").strip()
+    return SigningKey(from_text(text, size_bytes=32, where=SIGNING_KEY_FILE))
+
+
 def health(hub: Hub) -> list[HTTPRouteHandler]:
     """The handlers that say whether the hub lives and is ready."""
 
@@ -124,14 +254,31 @@ def health(hub: Hub) -> list[HTTPRouteHandler]:
 
     @get("/health/ready")
     async def ready() -> dict[str, str]:
-        """Whether feeds are served from everything that was committed before the start."""
+        """Whether the feeds hold everything that was committed before the start."""
         if hub.folding.failed:
             raise Broken("internal", "A projection cannot be folded; see the hub's log")
-        if not hub.started_level:
+        if not hub.ready:
             raise Unavailable("starting", "The feeds are being brought up", retry_after_s=1)
         return {"state": "ready", "version": __version__}
 
     return [live, ready]
+
+
+def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
+    """Every address that a hub answers at: the exits and entrances of all rooms."""
+    return [
+        *health(hub),
+        *intake_api.routes(hub.ledger, hub.registry, hub.defaults),
+        *take_back.routes(hub.ledger, hub.erasures.note),
+        *objects_api.routes(hub.ledger),
+        *registry_api.routes(hub.office),
+        *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us),
+        *receipts_api.routes(hub.protection),
+        *stream.routes(hub.broadcast, hub.ledger),
+        *heads.routes(hub.heads, hub.ledger),
+        *metrics.routes(hub.measure),
+        *pages.routes(hub.console, hub.sessions),
+    ]
 
 
 def create_app(hub: Hub) -> Any:
@@ -139,15 +286,16 @@ def create_app(hub: Hub) -> Any:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        yield
+        hub.broadcast.start()
+        hub.heads.start()
+        try:
+            yield
+        finally:
+            await hub.heads.stop()
+            await hub.broadcast.stop()
 
-    handlers: list[HTTPRouteHandler] = [
-        *health(hub),
-        *objects_api.routes(hub.ledger, hub.registry, hub.defaults),
-        *registry_api.routes(hub.office),
-    ]
     app = Litestar(
-        handlers,
+        handlers(hub),
         lifespan=[lifespan],
         exception_handlers={
             BayanihanError: on_ours,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 
 from cyclopts import App, CycloptsError
 
 from bayanihan import __version__
-from bayanihan.errors import BayanihanError, as_text
+from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable, as_text
 
 app = App(
     name="bayanihan",
@@ -20,10 +23,14 @@ app = App(
 COMMANDS = {
     "up": "bayanihan.commands.up:up",
     "push": "bayanihan.commands.push:push",
+    "pull": "bayanihan.commands.follow:pull",
+    "follow": "bayanihan.commands.follow:follow",
     "feed": "bayanihan.commands.feed:feed",
     "agent": "bayanihan.commands.agent:agent",
     "member": "bayanihan.commands.member:app",
     "key": "bayanihan.commands.key:app",
+    "backup": "bayanihan.commands.backup:backup",
+    "restore": "bayanihan.commands.backup:restore",
     "verify": "bayanihan.commands.verify:verify",
 }
 for name, place in COMMANDS.items():
@@ -32,16 +39,41 @@ for name, place in COMMANDS.items():
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process: 0 done, 1 refused with its reason, 2 wrong use."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show is shown escaped, and ends no command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, exit_on_error=False, print_error=True)
+        sys.stdout.flush()
     except CycloptsError:
         sys.exit(2)
-    except BayanihanError as error:
-        print(as_text(error), file=sys.stderr)
-        sys.exit(2 if error.code == "wrong-use" else 1)
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read the output has gone; Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        told = told_as(error)
+        print(as_text(told), file=sys.stderr)
+        sys.exit(2 if told.code == "wrong-use" else 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def told_as(error: Exception) -> BayanihanError:
+    """Any error as one of ours. With BAYANIHAN_TRACE in the environment ours are raised on."""
+    if isinstance(error, BayanihanError):
+        return error
+    if os.environ.get("BAYANIHAN_TRACE"):
+        raise error
+    where = str(getattr(error, "filename", None) or "")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Unavailable("disk-full", "The disk is full", where=where)
+    if isinstance(error, OSError):
+        return Refused("cannot-read", error.strerror or str(error), where=where)
+    return Broken(
+        "internal",
+        f"This is a fault of ours: {type(error).__name__}: {error}",
+        next_step="Report it, with what BAYANIHAN_TRACE=1 in the environment shows.",
+    )

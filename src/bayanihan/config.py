@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import msgspec
 
+from bayanihan.core.marking import LEVELS
 from bayanihan.errors import Refused
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,100}")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "bayanihan"
     own_names: tuple[str, ...] = ()
     stale_after_s: int = 3_600
+    retain_days: dict[str, int] = {}
 
 
 def load_settings(folder: Path) -> Settings:
@@ -32,8 +37,27 @@ def load_settings(folder: Path) -> Settings:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         settings = msgspec.convert(document, Settings)
+    except OSError as error:
+        message = f"hub.toml cannot be read: {error.strerror}"
+        raise Refused("bad-setting", message, where="hub.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise Refused("bad-setting", f"hub.toml cannot be used: {error}", where="hub.toml") from error
+        message = f"hub.toml cannot be used: {error}"
+        raise Refused("bad-setting", message, where="hub.toml") from error
+    return checked(settings)
+
+
+def checked(settings: Settings) -> Settings:
+    """`settings`, if each of them can be. Raises `Refused("bad-setting")`."""
+    for level, days in settings.retain_days.items():
+        if level not in LEVELS or days < 1:
+            message = "retain_days gives a TLP level a number of days, 1 or more"
+            raise Refused("bad-setting", message, where=f"hub.toml: retain_days.{level}")
+    if not _NAME.fullmatch(settings.name):
+        message = f"{settings.name!r} is no name: letters, digits, dots and hyphens"
+        raise Refused("bad-setting", message, where="hub.toml: name")
     if not 0 <= settings.port <= 65_535:
         raise Refused("bad-setting", f"{settings.port} is no port", where="hub.toml: port")
+    if settings.stale_after_s < 1:
+        message = "stale_after_s is a number of seconds, 1 or more"
+        raise Refused("bad-setting", message, where="hub.toml: stale_after_s")
     return settings

@@ -13,6 +13,7 @@ input it arose. This module imports nothing of ours, so every room may raise fro
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,6 +39,7 @@ CODES: dict[str, Code] = {
     ),
     "empty": Code(400, "refused", "Send at least one object."),
     "too-large": Code(413, "refused", "Split the input into smaller pieces and send each."),
+    "too-slow": Code(408, "refused", "Send the whole body without a long pause."),
     "too-deep": Code(400, "refused", "Flatten the object: nesting is limited."),
     "duplicate-key": Code(400, "refused", "Give each key once in each JSON object."),
     "bad-number": Code(400, "refused", "Use a number that JSON readers agree on."),
@@ -53,6 +55,9 @@ CODES: dict[str, Code] = {
     "bad-parameter": Code(400, "refused", "Correct the parameter that is named."),
     "bad-cursor": Code(400, "refused", "Start again without a cursor."),
     "bad-signature": Code(400, "refused", "Sign the exact bytes again with the registered key."),
+    "history-rewritten": Code(
+        409, "refused", "Keep the witness file, and ask the operator for the proof."
+    ),
     "reset": Code(410, "refused", "Start again without a cursor: the hub's history was restored."),
     "not-found": Code(404, "refused", "Check the name, or your right to see it."),
     "method-not-allowed": Code(405, "refused", "Use a method that the reference lists here."),
@@ -66,6 +71,8 @@ CODES: dict[str, Code] = {
     "bad-setting": Code(500, "refused", "Correct the setting in hub.toml."),
     "wrong-use": Code(400, "refused", "See `--help`."),
     "cannot-read": Code(400, "refused", "Check that the file exists and can be read."),
+    "cannot-write": Code(400, "refused", "Check that the folder exists and may be written."),
+    "in-use": Code(409, "refused", "Stop the other one, or name another file."),
     "check-failed": Code(409, "refused", "Mend the check command or the feed; the old file stays."),
     "reload-failed": Code(409, "refused", "Mend the reload command; the old file was put back."),
     "probe-failed": Code(409, "refused", "See that the engine answers from the file it loaded."),
@@ -75,6 +82,9 @@ CODES: dict[str, Code] = {
     "stopping": Code(503, "unavailable", "Send it again when the hub is back."),
     "hub-unreachable": Code(
         503, "unavailable", "Start the hub with `bayanihan up`, or name it with --hub."
+    ),
+    "feed-damaged": Code(
+        502, "unavailable", "Wait: it is fetched again. See what stands between here and the hub."
     ),
     "disk-full": Code(507, "unavailable", "Free space on the hub's disk; nothing was stored."),
     "clock-behind": Code(
@@ -154,10 +164,30 @@ def as_dict(error: BayanihanError) -> dict[str, Any]:
 
 def as_json(error: BayanihanError) -> bytes:
     """`as_dict` as UTF-8 bytes."""
-    return json.dumps(as_dict(error), ensure_ascii=False).encode()
+    # Half a surrogate pair is written as the escape that JSON has for it.
+    return json.dumps(as_dict(error), ensure_ascii=False).encode(errors="backslashreplace")
+
+
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def plain(text: str) -> str:
+    """Text of others made safe to print: what steers a terminal or turns its lines is escaped.
+
+    Line ends are kept; a value that must stay on one line goes through `one_line` first.
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str) -> str:
+    """As `plain`, on a single line."""
+    return plain(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def as_text(error: BayanihanError) -> str:
     """One sentence plus the next step, for the command line."""
     place = f" ({error.where})" if error.where else ""
-    return f"{error.message}{place} [{error.code}]\n  Next: {error.next_step}"
+    sentence, next_step = one_line(error.message + place), one_line(error.next_step)
+    return f"{sentence} [{error.code}]\n  Next: {next_step}"

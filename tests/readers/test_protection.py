@@ -297,6 +297,7 @@ class Bench:
         self.ledger = Ledger(folder, now_us=self.tick)
         self.registry = Registry()
         self.opted_out: set[str] = set()
+        self.blind: set[str] = set()
         self.protection = Protection(
             self.ledger,
             members=lambda: MEMBERS,
@@ -304,6 +305,7 @@ class Bench:
             agent_key=self.registry.key,
             show_agent_key=self.registry.show,
             expressed=lambda _viewer, _id: [FEED],
+            sees=lambda key, _audience: key not in self.blind,
             opted_out=lambda: self.opted_out,
         )
         self.add("indicator--1")
@@ -371,6 +373,12 @@ async def test_a_later_object_is_not_yet_protected(bench: Bench) -> None:
     assert bench.states(object_id="indicator--2")["VN"] == "not-yet"
     await bench.protection.take(VN, bench.document("probed", 2))
     assert bench.states(object_id="indicator--2")["VN"] == "protected"
+
+
+async def test_an_agent_that_is_not_told_of_an_object_proves_nothing(bench: Bench) -> None:
+    await bench.protection.take(VN, bench.document("probed"))
+    bench.blind.add(VN.key)
+    assert bench.states()["VN"] == "not-yet"
 
 
 async def test_since_is_the_first_time(bench: Bench) -> None:

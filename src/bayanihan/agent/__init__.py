@@ -1,0 +1,1 @@
+"""The defender's side-car: it speaks only the public HTTP interface."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -35,17 +36,36 @@ JsonOption = Annotated[bool, Parameter(negative="", help="Print JSON.")]
 def key_or_admin(key: str) -> str:
     """The key given, or the one in the data directory. Raises `Refused("not-signed-in")`."""
     if key:
-        return key
+        return checked_key(key.strip(), "key")
     path = Path(os.environ.get("BAYANIHAN_DATA", DEFAULT_DATA)) / "admin.key"
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError:
+        return checked_key(path.read_text(encoding="utf-8").strip(), str(path))
+    except (OSError, UnicodeDecodeError):
         raise Refused(
             "not-signed-in",
             "There is no key to sign in with",
             where=str(path),
             next_step="Give --key or BAYANIHAN_KEY, or run this beside the hub's data directory.",
         ) from None
+
+
+def checked_key(key: str, where: str) -> str:
+    """A key that can be put into a header. Raises `Refused("not-signed-in")`."""
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise Refused(
+            "not-signed-in",
+            "This is no key: it holds spaces or characters that no key has",
+            where=where,
+            next_step="Give the key as it was printed: byn_...",
+        )
+    return key
+
+
+def in_path(text: str) -> str:
+    """A value as one segment of an address."""
+    if not text.strip("."):
+        raise Refused("wrong-use", f"{text!r} names nothing")
+    return quote(text.encode(errors="surrogateescape"), safe="")
 
 
 class HubClient:
@@ -57,13 +77,16 @@ class HubClient:
 
     def __init__(self, hub: str, key: str, *, timeout_s: float = 60.0) -> None:
         self.hub = hub.rstrip("/")
-        self._client = httpx.Client(
-            base_url=self.hub,
-            headers={"Authorization": f"Bearer {key_or_admin(key)}"},
-            timeout=timeout_s,
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=self.hub,
+                headers={"Authorization": f"Bearer {key_or_admin(key)}"},
+                timeout=timeout_s,
+            )
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise Refused("wrong-use", f"{hub!r} is no address of a hub: {error}") from None
 
-    def __enter__(self) -> HubClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,7 +96,7 @@ class HubClient:
         """One request; answers of 400 and above become our errors."""
         try:
             response = self._client.request(method, path, **options)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OverflowError) as error:
             raise Unavailable(
                 "hub-unreachable", f"The hub at {self.hub} does not answer", where=str(error)
             ) from None

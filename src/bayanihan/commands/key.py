@@ -13,7 +13,9 @@ from bayanihan.commands.hub_client import (
     JsonOption,
     KeyOption,
     as_json_text,
+    in_path,
 )
+from bayanihan.errors import one_line
 
 app = App(name="key", help="Issue, list and end API keys, and accept agents' keys.")
 
@@ -24,7 +26,7 @@ def new(
     scope: Annotated[tuple[str, ...], Parameter(help="What the key may do; repeat it.")],
     member: Annotated[str, Parameter(help="The member's code; none for the operator.")] = "",
     constituent: Annotated[str, Parameter(help="The organisation under the member.")] = "",
-    person: Annotated[str, Parameter(help="Whose key it is; default: the key's id.")] = "",
+    person: Annotated[str, Parameter(help="Whose key it is: ana becomes SG/ana.")] = "",
     label: Annotated[str, Parameter(help="A note for people.")] = "",
     level: Annotated[str, Parameter(help="TLP level of what comes unmarked.")] = "amber+strict",
     group: Annotated[str, Parameter(help="Group of what comes unmarked.")] = "region",
@@ -66,7 +68,8 @@ def list_(*, json: JsonOption = False, hub: HubOption = DEFAULT_HUB, key: KeyOpt
         waiting = f"  {len(each['agent_keys_pending'])} agent key waits" * bool(
             each["agent_keys_pending"]
         )
-        print(f"{each['id']}  {place:<12} {' '.join(each['scopes'])}  {each['label']}{waiting}")
+        scopes, label = " ".join(each["scopes"]), one_line(each["label"])
+        print(f"{each['id']}  {place:<12} {scopes}  {label}{waiting}")
 
 
 @app.command
@@ -76,7 +79,7 @@ def revoke(id: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> Non
     Example: bayanihan key revoke k3fm9x2a7q
     """
     with HubClient(hub, key) as client:
-        client.json("DELETE", f"/api/keys/{id}")
+        client.json("DELETE", f"/api/keys/{in_path(id)}")
     print(f"revoked {id}")
 
 
@@ -87,5 +90,5 @@ def trust(id: str, public: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption 
     Example: bayanihan key trust k3fm9x2a7q 5b1f...e0
     """
     with HubClient(hub, key) as client:
-        client.json("POST", f"/api/keys/{id}/agents/{public}")
+        client.json("POST", f"/api/keys/{in_path(id)}/agents/{in_path(public)}")
     print(f"trusted {public} for {id}")

@@ -13,6 +13,7 @@ from bayanihan.commands.hub_client import (
     JsonOption,
     KeyOption,
     as_json_text,
+    in_path,
 )
 
 app = App(name="member", help="The region's members, their constituents and groups.")
@@ -49,7 +50,9 @@ def constituent(
     """
     with HubClient(hub, key) as client:
         client.json(
-            "POST", f"/api/members/{member}/constituents", json={"name": name, "title": title}
+            "POST",
+            f"/api/members/{in_path(member)}/constituents",
+            json={"name": name, "title": title},
         )
     print(f"added {member}/{name}")
 
@@ -67,8 +70,30 @@ def group(
     Example: bayanihan member group mekong --member KH --member LA --member TH --member VN
     """
     with HubClient(hub, key) as client:
-        answer = client.json("POST", f"/api/groups/{name}", json={"members": list(member)})
+        answer = client.json("POST", f"/api/groups/{in_path(name)}", json={"members": list(member)})
     print(f"{name}: {' '.join(answer['members'])}")
+
+
+@app.command
+def hide(member: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> None:
+    """Show the other members `unknown` in place of this member's protection.
+
+    Example: bayanihan member hide SG
+    """
+    with HubClient(hub, key) as client:
+        client.json("POST", f"/api/members/{member}/protection", json={"shown": False})
+    print(f"the protection of {member} is hidden from other members")
+
+
+@app.command
+def show(member: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> None:
+    """Show the other members this member's protection again.
+
+    Example: bayanihan member show SG
+    """
+    with HubClient(hub, key) as client:
+        client.json("POST", f"/api/members/{member}/protection", json={"shown": True})
+    print(f"the protection of {member} is shown to other members")
 
 
 @app.command
@@ -78,7 +103,7 @@ def leave(member: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> 
     Example: bayanihan member leave XX
     """
     with HubClient(hub, key) as client:
-        client.json("POST", f"/api/members/{member}/leave")
+        client.json("POST", f"/api/members/{in_path(member)}/leave")
     print(f"{member} has left")
 
 
@@ -89,5 +114,5 @@ def join(member: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> N
     Example: bayanihan member join XX
     """
     with HubClient(hub, key) as client:
-        client.json("POST", f"/api/members/{member}/join")
+        client.json("POST", f"/api/members/{in_path(member)}/join")
     print(f"{member} has joined")

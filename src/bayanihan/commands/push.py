@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
+import os
 import sys
 import tarfile
 import zlib
@@ -20,9 +22,10 @@ from bayanihan.commands.hub_client import (
     JsonOption,
     KeyOption,
     as_json_text,
+    in_path,
 )
 from bayanihan.core import stix
-from bayanihan.errors import Refused
+from bayanihan.errors import Refused, one_line
 
 FILE_LIMIT_BYTES = 1024 * 1024 * 1024
 _CHUNK_OBJECTS = 1_000
@@ -55,51 +58,59 @@ def push(
     params = {"tlp": tlp, "group": group, "to": list(to), "exercise": exercise}
     params = {name: value for name, value in params.items() if value}
     summary: dict[str, Any] = {"accepted": 0, "duplicate": 0, "refused": 0, "results": []}
-    with HubClient(hub, key, timeout_s=300.0) as client:
-        for object_id in withdraw:
-            client.json("DELETE", f"/api/objects/{object_id}")
-            print(f"withdrawn {object_id}", file=sys.stderr)
-        for name, data in documents(files, summary):
-            _push_document(client, name, data, params, summary)
-    if json:
-        print(as_json_text(summary))
-    elif files:
-        _print(summary)
+    try:
+        with HubClient(hub, key, timeout_s=300.0) as client:
+            for object_id in withdraw:
+                client.json("DELETE", f"/api/objects/{in_path(object_id)}")
+                print(f"withdrawn {one_line(object_id)}", file=sys.stderr)
+            for name, data in documents(files, summary):
+                _push_document(client, name, data, params, summary)
+    finally:
+        # Also when the hub stopped answering half-way: what was accepted is kept.
+        if json:
+            print(as_json_text(summary))
+        elif summary["results"]:
+            _print(summary)
     return 1 if summary["refused"] else 0
 
 
-def documents(
-    files: Sequence[Path], summary: dict[str, Any]
-) -> Iterator[tuple[str, bytes]]:
+def documents(files: Sequence[Path], summary: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Each JSON document in the files; one that cannot be read is listed as refused."""
     for path in files:
+        name = os.fsencode(path).decode(errors="backslashreplace")
         try:
-            yield from _opened(path)
-        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-            reason = f"{path} cannot be read: {error}"
-            _add_refusal(summary, str(path), Refused("cannot-read", reason))
+            yield from _opened(path, name)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
+            _add_refusal(summary, name, Refused("cannot-read", f"It cannot be read: {error}"))
         except Refused as refusal:
-            _add_refusal(summary, str(path), refusal)
+            _add_refusal(summary, name, refusal)
 
 
-def _opened(path: Path) -> Iterator[tuple[str, bytes]]:
-    if str(path) == "-":
+def _opened(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    if name == "-":
         yield "-", _limited(sys.stdin.buffer, "-")
         return
-    name = path.name
     if name.endswith((".tar.gz", ".tgz", ".tar")):
-        with tarfile.open(path, "r:*") as archive:
-            for member in archive:
-                if not member.isfile() or not member.name.endswith(".json"):
-                    continue
-                file = archive.extractfile(member)
-                if file is not None:
-                    yield f"{name}:{member.name}", _limited(file, member.name)
+        yield from _archived(path, name)
         return
     with path.open("rb") as raw:
         gzipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         yield name, _limited(gzip.GzipFile(fileobj=raw) if gzipped else raw, name)
+
+
+def _archived(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    skipped = 0
+    with tarfile.open(path, "r:*") as archive:
+        for member in archive:
+            inside = f"{name}:{os.fsencode(member.name).decode(errors='backslashreplace')}"
+            file = archive.extractfile(member) if member.isreg() else None
+            if file is not None and member.name.endswith(".json"):
+                yield inside, _limited(file, inside)
+            elif not member.isdir():
+                skipped += 1
+    if skipped:
+        print(f"skipped {skipped} members of {name} that are not .json files", file=sys.stderr)
 
 
 def _limited(file: Any, name: str) -> bytes:
@@ -108,7 +119,7 @@ def _limited(file: Any, name: str) -> bytes:
     while chunk := file.read(1024 * 1024):
         whole.write(chunk)
         if whole.tell() > FILE_LIMIT_BYTES:
-            raise Refused("too-large", f"{name} holds more than 1 GiB", where=name)
+            raise Refused("too-large", "It holds more than 1 GiB", where=name)
     return whole.getvalue()
 
 
@@ -169,7 +180,7 @@ def _add_refusal(summary: dict[str, Any], name: str, refusal: Refused) -> None:
 def _print(summary: dict[str, Any]) -> None:
     for result in summary["results"]:
         if result["result"] == "refused":
-            named = result["id"] or result["file"]
-            print(f"refused {named} [{result['code']}] {result['path']}: {result['reason']}")
+            named, place = one_line(result["id"] or result["file"]), one_line(result["path"])
+            print(f"refused {named} [{result['code']}] {place}: {one_line(result['reason'])}")
     counts = (f"{summary[each]} {each}" for each in ("accepted", "duplicate", "refused"))
     print(", ".join(counts))

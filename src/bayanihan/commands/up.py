@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +18,9 @@ import uvicorn
 from cyclopts import Parameter
 
 from bayanihan.app import Hub, create_app
+from bayanihan.commands.demo import playing
 from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
-from bayanihan.config import load_settings
+from bayanihan.config import checked, load_settings
 from bayanihan.errors import Refused
 
 # The event loop and the writer hand work to each other; at the default of 5 ms the one
@@ -44,16 +49,31 @@ def up(
     settings = load_settings(data)
     changes = {"host": host, "port": port}
     given = {name: value for name, value in changes.items() if value not in ("", None)}
-    settings = msgspec.structs.replace(settings, **given)
-    signal.signal(signal.SIGTERM, _stop_now)
+    settings = checked(msgspec.structs.replace(settings, **given))
+    # Until it serves, the hub owes nobody anything: it ends as a crash would end it.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     hub = Hub(data, settings)
     try:
+        signal.signal(signal.SIGTERM, _stop_now)
         if hub.new_admin_key:
             print(f"The operator's key, shown this once: {hub.new_admin_key}")
             print(f"It is kept in {data / 'admin.key'}", flush=True)
         return _serve(hub, demo=demo)
     finally:
         hub.close()
+
+
+class HubServer(uvicorn.Server):
+    """The server, which ends the open streams before it waits for requests to end."""
+
+    def __init__(self, end_streams: Callable[[], Awaitable[None]], config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening and see the requests at hand through."""
+        await self._end_streams()
+        await super().shutdown(sockets)
 
 
 def _stop_now(*_: object) -> None:
@@ -65,23 +85,31 @@ def _serve(hub: Hub, *, demo: bool) -> int:
     gc.collect()
     gc.freeze()  # what start-up made lives for ever; the collector need not walk it
     gc.set_threshold(50_000, 20, 50)
-    server = uvicorn.Server(
+    server = HubServer(
+        hub.broadcast.stop,
         uvicorn.Config(
-            create_app(hub, demo=demo),
+            create_app(hub),
             host=hub.settings.host,
             port=hub.settings.port,
             log_level="warning",
+            log_config=None,
             access_log=False,
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=_STOP_WITHIN_S,
             timeout_keep_alive=75,
-        )
+        ),
+    )
+    exercise = (
+        playing(hub.settings.host, hub.settings.port, hub.admin_key(), hub.folder)
+        if demo
+        else contextlib.nullcontext()
     )
     try:
-        server.run()
-    except SystemExit:
-        if not server.started:
+        with exercise:
+            server.run()
+    except SystemExit as end:
+        if end.code and not server.started:
             raise Refused(
                 "bad-setting",
                 f"The hub cannot listen on {hub.settings.host}:{hub.settings.port}",

@@ -1,4 +1,4 @@
-"""Bytes that every JSON reader understands alike.
+r"""Bytes that every JSON reader understands alike.
 
 What is stored is what was sent, byte for byte, so two readers of it must never see two
 different objects. JSON leaves room for that: keys given twice, lone surrogates, numbers
@@ -6,7 +6,7 @@ that overflow. `decode` accepts only texts that leave no room.
 
 The quick road is a comparison: decoding and encoding again gives the same bytes only when
 no key came twice and no number or text was bent. White space is first taken out token by
-token and `\\uXXXX` escapes are tried in the spelling of the standard library; what still
+token and `\uXXXX` escapes are tried in the spelling of the standard library; what still
 differs is read exactly, pair by pair.
 
 Source: RFC 8259; RFC 7493 (I-JSON) sections 2.1 to 2.3.
@@ -25,7 +25,11 @@ import msgspec
 from bayanihan.errors import Refused
 
 DEPTH_LIMIT = 64
+# A hostile key may be as long as the submission; an answer quotes only so much of it.
+_KEY_SHOWN = 250
 BOM = b"\xef\xbb\xbf"
+
+REPEATED = "The key is given twice in one JSON object."
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -64,12 +68,26 @@ def strict(raw: bytes) -> None:
 
 def decode(raw: bytes) -> Any:
     """The value of `raw`, with everything that `strict` promises."""
+    value = decode_any_depth(raw)
+    limit_depth(raw, value)
+    return value
+
+
+def limit_depth(raw: bytes, value: Any) -> None:
+    """Refuse `value`, decoded from `raw`, as `too-deep`; without brackets nothing is deep."""
+    if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
+        check_depth(value)
+
+
+def decode_any_depth(raw: bytes) -> Any:
+    """As `decode`, for a caller who knows from the shape of the value that it is not deep.
+
+    Even so no value comes out that is deep enough to exhaust the interpreter's stack.
+    """
     try:
         value = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         refuse_malformed(raw, error)
-    if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
-        check_depth(value)
     encoded = _encode(value)
     if encoded != raw:
         _compare_closely(raw, encoded, value)
@@ -92,7 +110,7 @@ def _read_exactly(raw: bytes) -> None:
         mapping = dict(items)
         if len(mapping) != len(items):
             name = _first_repeated(items)
-            faults.append(_Fault("duplicate-key", f"The key {json.dumps(name)} is given twice."))
+            faults.append(_Fault("duplicate-key", REPEATED))
             mapping[name] = faults[-1]
         return mapping
 
@@ -214,7 +232,9 @@ def walk(value: Any, path: str = "$") -> Iterator[tuple[str, Any]]:
 
 
 def step(path: str, key: str) -> str:
-    """`path` extended by an object's key, quoted where it is no plain name."""
+    """`path` extended by an object's key: quoted where it is no plain name, cut where long."""
+    if len(key) > _KEY_SHOWN:
+        key = f"{key[:_KEY_SHOWN]}..."
     if _PLAIN_NAME.fullmatch(key):
         return f"{path}.{key}"
     return f"{path}[{json.dumps(key)}]"

@@ -77,7 +77,8 @@ class Viewer(msgspec.Struct, frozen=True):
 
     `key` and `person` are ids; `member` is a member's code or "" for the operator;
     `constituent` is "" for the member's own staff. `lost` pairs a group's name with the
-    last version of it that this viewer's member lost by leaving. An unauthenticated reader is `PUBLIC`.
+    last version of it that this viewer's member lost by leaving. An unauthenticated reader
+    is `PUBLIC`.
     """
 
     key: str = ""
@@ -104,7 +105,7 @@ def may_see(viewer: Viewer, audience: Audience) -> bool:
         return True
     if not viewer.key:
         return False
-    if audience.level == "green" or viewer.person in audience.persons:
+    if audience.level == "green" or (viewer.person and viewer.person in audience.persons):
         return True
     if audience.level == "red" or not viewer.member:
         return False
@@ -114,6 +115,18 @@ def may_see(viewer: Viewer, audience: Audience) -> bool:
         if any(group.name == name and group.version <= version for group in audience.groups):
             return False
     return viewer.member in audience.members()
+
+
+def canonical(audience: Audience) -> Audience:
+    """The one spelling of an audience: groups, their members and persons sorted, each once."""
+    groups = {
+        (group.name, group.version, tuple(sorted(set(group.members)))) for group in audience.groups
+    }
+    return Audience(
+        audience.level,
+        tuple(Group(name, version, members) for name, version, members in sorted(groups)),
+        tuple(sorted(set(audience.persons))),
+    )
 
 
 def strictest(levels: Collection[str]) -> str:

@@ -101,6 +101,11 @@ def opened(document: Any) -> tuple[Receipt, bytes]:
     return receipt, public
 
 
+def is_feed(name: str) -> bool:
+    """Whether this could be the name of a feed."""
+    return len(name) <= FEED_LIMIT and _FEED.fullmatch(name) is not None
+
+
 def _message(body: dict[str, Any]) -> bytes:
     try:
         return DOMAIN + signing.canonical(body)
@@ -121,7 +126,7 @@ def _converted(value: Any, shape: type[Any], prefix: str) -> Any:
 
 def _check(receipt: Receipt) -> None:
     """Hold a receipt to its limits."""
-    if len(receipt.feed) > FEED_LIMIT or not _FEED.fullmatch(receipt.feed):
+    if not is_feed(receipt.feed):
         _refuse("This cannot be the name of a feed", "feed")
     if not _DIGEST.fullmatch(receipt.digest):
         _refuse("The digest is 64 hex digits in lower case", "digest")

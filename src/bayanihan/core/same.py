@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import Any
 
 import msgspec
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
 
 
 def _normal(value: Any) -> Any:
@@ -16,7 +16,7 @@ def _normal(value: Any) -> Any:
         whole, _, fraction = value[:-1].partition(".")
         with_fraction = f"{whole}.{fraction.rstrip('0')}" if fraction.rstrip("0") else whole
         try:
-            datetime.datetime.fromisoformat(whole)
+            dt.datetime.fromisoformat(whole)
         except ValueError:
             return value
         return with_fraction

@@ -19,7 +19,22 @@ import msgspec
 
 from bayanihan.core import json_bytes, moment
 from bayanihan.core.marking import LEVEL_OF_ID
+from bayanihan.core.stix_observables import OBSERVABLES, Observable
+from bayanihan.core.stix_plan import Plan, apply, is_identifier, is_uuid, plan_of
+from bayanihan.core.stix_rules import RULES, check_extensions, check_markings
+from bayanihan.core.stix_types import VERSIONED, Core, MarkingDefinition
+from bayanihan.core.stix_values import Notes, Warning  # noqa: A004
 from bayanihan.errors import Refused
+
+PLANS: dict[str, Plan] = {
+    **{kind: plan_of(shape) for kind, shape in VERSIONED.items()},
+    **{kind: plan_of(shape) for kind, shape in OBSERVABLES.items()},
+    "marking-definition": plan_of(MarkingDefinition),
+}
+WARNINGS_LIMIT = 100
+_CUSTOM = plan_of(Core)
+_CUSTOM_OBSERVABLE = plan_of(Observable)
+_TYPE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 _KEY = re.compile(rb'[ \t\r\n]*([,{])[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _SPACE = b" \t\r\n"
@@ -28,15 +43,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class Warning(msgspec.Struct, frozen=True):
-    """What STIX advises against: accepted, and told to the submitter."""
-
-    code: str
-    path: str
-    message: str
-
-
-class Checked(msgspec.Struct, frozen=True):
+class Checked(msgspec.Struct, frozen=True, gc=False):
     """What the hub needs to know of an object that passed.
 
     Times are UTC microseconds since 1970, None where the object's type has none.
@@ -97,12 +104,13 @@ def split(data: bytes) -> Submission:
     kind = _text(members, "type")
     if kind == "bundle":
         return _open_bundle(members)
-    if kind is None and "objects" in members:
-        return Submission(_cut(members["objects"]))
-    if kind is None and "type" not in members and "id" not in members:
+    if "type" in members or "id" in members:
+        return Submission([data])
+    if "objects" not in members:
         message = "The JSON object is neither a STIX object, a bundle nor an envelope."
         raise Refused("not-an-envelope", message, where="$")
-    return Submission([data])
+    _check_envelope(members)
+    return Submission(_cut(members["objects"]))
 
 
 def _refuse_repeated(data: bytes, members: dict[str, msgspec.Raw]) -> None:
@@ -118,8 +126,7 @@ def _refuse_repeated(data: bytes, members: dict[str, msgspec.Raw]) -> None:
         value = members.get(name)
         if name in seen or value is None or not data.startswith(value, found.end()):
             where = json_bytes.step("$", name)
-            message = f"The key {json.dumps(name)} is given twice."
-            raise Refused("duplicate-key", message, where=where)
+            raise Refused("duplicate-key", json_bytes.REPEATED, where=where)
         seen.add(name)
         at = found.end() + len(memoryview(value))
 
@@ -139,21 +146,24 @@ def _text(members: dict[str, msgspec.Raw], name: str) -> str | None:
 def _open_bundle(members: dict[str, msgspec.Raw]) -> Submission:
     if "id" not in members:
         raise Refused("missing-property", "The bundle has no `id`.", where="$.id")
-    for name, raw in members.items():
-        if name != "objects":
-            _check_envelope_value(name, bytes(raw))
+    _check_envelope(members)
     objects = members.get("objects")
     if objects is None:
         raise Refused("empty", "The bundle holds no objects.", where="$.objects")
     return Submission(_cut(objects), _text(members, "spec_version") or "")
 
 
-def _check_envelope_value(name: str, raw: bytes) -> None:
-    try:
-        json_bytes.strict(raw)
-    except Refused as fault:
-        where = json_bytes.step("$", name) + fault.where.removeprefix("$")
-        raise Refused(fault.code, fault.message, where=where) from None
+def _check_envelope(members: dict[str, msgspec.Raw]) -> None:
+    """Check what stands beside the objects: it is small, and nothing else looks at it."""
+    for name, raw in members.items():
+        if name == "objects":
+            continue
+        try:
+            json_bytes.strict(bytes(raw))
+        except Refused as fault:
+            inner = fault.where.removeprefix("$") if fault.where.startswith("$") else ""
+            where = json_bytes.step("$", name) + inner
+            raise Refused(fault.code, fault.message, where=where) from None
 
 
 def _cut(raw: msgspec.Raw) -> list[bytes]:
@@ -170,46 +180,147 @@ def _cut(raw: msgspec.Raw) -> list[bytes]:
 def check(raw: bytes) -> Checked:
     """Check one STIX 2.1 object in full.
 
+    Args:
+        raw: the object's JSON text in UTF-8, without a byte order mark.
+
     Raises:
-        Refused: with the code and the JSON path of the first fault.
+        Refused: what `json_bytes.strict` raises about the bytes; `nested-bundle`,
+            `missing-property` or `bad-value` about the object, with its JSON path.
     """
-    value = json_bytes.decode(raw)
+    value = json_bytes.decode_any_depth(raw)
+    kind = _kind_of(value)
+    notes: Notes = []
+    plan = PLANS.get(kind)
+    if plan is None:
+        plan = _custom_plan(kind, value, notes)
+    apply(plan, value, notes)
+    _check_id(value["id"], kind)
+    if "granular_markings" in value:
+        check_markings(value)
+    if "extensions" in value:
+        check_extensions(value, notes)
+    rule = RULES.get(kind)
+    if rule is not None:
+        rule(value, notes)
+    if notes or not plan.open.isdisjoint(value):
+        # Only what no struct describes can be deep, and that is noted, or inside `open`.
+        json_bytes.limit_depth(raw, value)
+    return _checked(raw, kind, plan, value, notes)
+
+
+def _kind_of(value: Any) -> str:
     if not isinstance(value, dict):
         raise Refused("bad-value", "A STIX object is a JSON object.", where="$")
-    if value.get("type") == "bundle":
-        raise Refused("nested-bundle", "A bundle lies inside the bundle or envelope.", where="$")
-    for name in ("type", "id"):
-        if name not in value:
-            raise Refused("missing-property", f"The object has no `{name}`.", where=f"$.{name}")
-    kind, ref = value["type"], value["id"]
-    if not isinstance(ref, str) or not _ID.fullmatch(ref) or not ref.startswith(f"{kind}--"):
-        raise Refused("bad-value", "The id is not its type, two hyphens and a UUID.", where="$.id")
-    created, modified = _us(value, "created"), _us(value, "modified")
-    refs = dict.fromkeys(value.get("object_marking_refs", ()))
-    statement = kind == "marking-definition" and value.get("definition_type") == "statement"
+    kind = value.get("type")
+    if kind is None:
+        raise Refused("missing-property", "The object has no `type`.", where="$.type")
+    if not isinstance(kind, str):
+        raise Refused("bad-value", "The `type` is not a string.", where="$.type")
+    if kind == "bundle":
+        raise Refused("nested-bundle", "A bundle lies where an object belongs.", where="$")
+    return kind
+
+
+def _custom_plan(kind: str, value: dict[str, Any], notes: Notes) -> Plan:
+    """The common properties alone, for a type that STIX does not define."""
+    if not _TYPE.fullmatch(kind) or kind == "action" or not 3 <= len(kind) <= 250:
+        message = "A type has 3 to 250 of a-z, 0-9 and single hyphens, and is not `action`."
+        raise Refused("bad-value", message, where="$.type")
+    notes.append(Warning("custom-type", "$.type", "STIX does not define this type; it is kept."))
+    versioned = "created" in value or "modified" in value or _is_new_domain_object(value)
+    return _CUSTOM if versioned else _CUSTOM_OBSERVABLE
+
+
+def _is_new_domain_object(value: dict[str, Any]) -> bool:
+    extensions = value.get("extensions")
+    bodies = extensions.values() if isinstance(extensions, dict) else ()
+    kinds = [body.get("extension_type") for body in bodies if isinstance(body, dict)]
+    return "new-sdo" in kinds or "new-sro" in kinds
+
+
+def _check_id(ref: str, kind: str) -> None:
+    if ref.startswith(f"{kind}--") and is_uuid(ref, len(kind) + 2):
+        return
+    if not is_identifier(ref):
+        message = "The id is not a type, two hyphens and a UUID."
+        raise Refused("bad-value", message, where="$.id")
+    message = f"The id does not begin with the object's type, `{kind}--`."
+    raise Refused("bad-value", message, where="$.id")
+
+
+def _checked(raw: bytes, kind: str, plan: Plan, value: dict[str, Any], notes: Notes) -> Checked:
+    # A property that the type does not define may be anything, so each is asked of the plan.
+    names = plan.names
+    created = version = None
+    revoked, author = False, ""
+    if "created" in names:
+        created = moment.parse_short(value["created"])
+        author = value.get("created_by_ref", "")
+    if "modified" in names:
+        version = moment.parse_short(value["modified"])
+        revoked = value.get("revoked", False)
     return Checked(
-        id=ref,
-        type=kind,
-        spec_version=value.get("spec_version", "2.1"),
-        created_us=created,
-        version_us=modified,
-        revoked=value.get("revoked", False) is True,
-        created_by_ref=value.get("created_by_ref", ""),
-        marking_refs=tuple(refs),
-        statement=statement and ref not in LEVEL_OF_ID,
-        size_bytes=len(raw),
+        value["id"],
+        kind,
+        "2.1",
+        created,
+        version,
+        revoked,
+        author,
+        _marking_refs(value),
+        kind == "marking-definition" and _is_statement(value),
+        len(raw),
+        _told(notes),
     )
 
 
-_ID = re.compile(r"[a-z][a-z0-9-]+[a-z0-9]--[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+def _told(notes: Notes) -> tuple[Warning, ...]:
+    """The warnings, as many as a person reads, and how many more there are."""
+    if len(notes) <= WARNINGS_LIMIT:
+        return tuple(notes)
+    message = f"{len(notes) - WARNINGS_LIMIT} more warnings like these are not shown."
+    return (*notes[:WARNINGS_LIMIT], Warning("more", "$", message))
 
 
-def _us(value: dict[str, Any], name: str) -> int | None:
-    text = value.get(name)
-    if text is None:
-        return None
-    us = moment.parse(text) if isinstance(text, str) else None
-    if us is None:
-        message = f"`{name}` is not a timestamp such as 2026-11-22T08:00:00.000Z."
-        raise Refused("bad-value", message, where=f"$.{name}")
-    return us
+def _is_statement(value: dict[str, Any]) -> bool:
+    return value.get("definition_type") == "statement" and value["id"] not in LEVEL_OF_ID
+
+
+def _marking_refs(value: dict[str, Any]) -> tuple[str, ...]:
+    refs: list[str] = value.get("object_marking_refs", [])
+    granular = value.get("granular_markings")
+    if granular is None and len(refs) < 2:
+        return tuple(refs)
+    inner = [mark["marking_ref"] for mark in granular or () if "marking_ref" in mark]
+    return tuple(dict.fromkeys([*refs, *inner]))
+
+
+class _Head(msgspec.Struct):
+    """What tells STIX 2.0 from 2.1."""
+
+    type: Any = None
+    spec_version: Any = None
+    created: Any = None
+    object_refs: Any = None
+
+
+_head = msgspec.json.Decoder(_Head).decode
+
+
+def spec_of(raw: bytes) -> str:
+    """Tell "2.0" from "2.1": by which specification was `raw` written?
+
+    An object of 2.0 has no `spec_version` (its bundle has it). An observable needs none in
+    2.1 and never stands alone in 2.0. What cannot be read counts as 2.1: `check` then says
+    what is wrong with it.
+    """
+    try:
+        head = _head(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return "2.1"
+    if head.spec_version is not None:
+        return "2.0" if head.spec_version == "2.0" else "2.1"
+    if not isinstance(head.type, str) or head.type in OBSERVABLES or head.created is None:
+        return "2.1"
+    newer = head.type == "observed-data" and head.object_refs is not None
+    return "2.1" if newer else "2.0"

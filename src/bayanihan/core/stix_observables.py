@@ -1,14 +1,14 @@
-"""The shapes of the STIX 2.1 cyber-observable objects and of their predefined extensions.
+"""The shapes of the STIX 2.1 cyber-observable objects.
 
-Which hash, text or time an observable holds is checked as for `stix_types`; what needs
-more than one property is checked in `stix_rules`.
+What an annotation means is said in `stix_types`; what needs more than one property is
+checked in `stix_rules`.
 
 Source: OASIS STIX 2.1 section 6.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta
 
@@ -383,124 +383,3 @@ OBSERVABLES: dict[str, type[Observable]] = {
     "windows-registry-key": RegistryKey,
     "x509-certificate": X509Certificate,
 }
-
-
-class AlternateStream(Part, kw_only=True):
-    """Section 6.7.3.1."""
-
-    name: str
-    hashes: Maybe[Hashes] = UNSET
-    size: Maybe[Count] = UNSET
-
-
-class Ntfs(Part, kw_only=True):
-    """Section 6.7.3."""
-
-    needs = ("sid", "alternate_data_streams")
-    sid: Maybe[str] = UNSET
-    alternate_data_streams: Maybe[Annotated[list[AlternateStream], Meta(min_length=1)]] = UNSET
-
-
-class RasterImage(Part, kw_only=True):
-    """Section 6.7.5."""
-
-    needs = ("image_height", "image_width", "bits_per_pixel", "exif_tags")
-    image_height: Maybe[Int] = UNSET
-    image_width: Maybe[Int] = UNSET
-    bits_per_pixel: Maybe[Int] = UNSET
-    exif_tags: Maybe[Dictionary] = UNSET
-
-
-class Pdf(Part, kw_only=True):
-    """Section 6.7.4."""
-
-    needs = ("version", "is_optimized", "document_info_dict", "pdfid0", "pdfid1")
-    version: Maybe[str] = UNSET
-    is_optimized: Maybe[bool] = UNSET
-    document_info_dict: Maybe[
-        Annotated[dict[str, Any], Meta(min_length=1, extra={"check": "pdf-info"})]
-    ] = UNSET
-    pdfid0: Maybe[str] = UNSET
-    pdfid1: Maybe[str] = UNSET
-
-
-class Archive(Part, kw_only=True):
-    """Section 6.7.2."""
-
-    contains_refs: Refs
-    comment: Maybe[str] = UNSET
-
-
-class PeOptionalHeader(Part, kw_only=True):
-    """Section 6.7.6.1."""
-
-    magic_hex: Maybe[Hex] = UNSET
-    major_linker_version: Maybe[Int] = UNSET
-    minor_linker_version: Maybe[Int] = UNSET
-    size_of_code: Maybe[Count] = UNSET
-    size_of_initialized_data: Maybe[Count] = UNSET
-    size_of_uninitialized_data: Maybe[Count] = UNSET
-    address_of_entry_point: Maybe[Int] = UNSET
-    base_of_code: Maybe[Int] = UNSET
-    base_of_data: Maybe[Int] = UNSET
-    image_base: Maybe[int] = UNSET
-    section_alignment: Maybe[Int] = UNSET
-    file_alignment: Maybe[Int] = UNSET
-    major_os_version: Maybe[Int] = UNSET
-    minor_os_version: Maybe[Int] = UNSET
-    major_image_version: Maybe[Int] = UNSET
-    minor_image_version: Maybe[Int] = UNSET
-    major_subsystem_version: Maybe[Int] = UNSET
-    minor_subsystem_version: Maybe[Int] = UNSET
-    win32_version_value_hex: Maybe[Hex] = UNSET
-    size_of_image: Maybe[Count] = UNSET
-    size_of_headers: Maybe[Count] = UNSET
-    checksum_hex: Maybe[Hex] = UNSET
-    subsystem_hex: Maybe[Hex] = UNSET
-    dll_characteristics_hex: Maybe[Hex] = UNSET
-    size_of_stack_reserve: Maybe[Count] = UNSET
-    size_of_stack_commit: Maybe[Count] = UNSET
-    size_of_heap_reserve: Maybe[Count] = UNSET
-    size_of_heap_commit: Maybe[Count] = UNSET
-    loader_flags_hex: Maybe[Hex] = UNSET
-    number_of_rva_and_sizes: Maybe[Int] = UNSET
-    hashes: Maybe[Hashes] = UNSET
-
-
-class PeSection(Part, kw_only=True):
-    """Section 6.7.6.2."""
-
-    name: str
-    size: Maybe[Count] = UNSET
-    entropy: Maybe[float] = UNSET
-    hashes: Maybe[Hashes] = UNSET
-
-
-class WindowsPe(Part, kw_only=True):
-    """Section 6.7.6: besides its type it must say something."""
-
-    needs = (
-        "imphash",
-        "machine_hex",
-        "number_of_sections",
-        "time_date_stamp",
-        "pointer_to_symbol_table_hex",
-        "number_of_symbols",
-        "size_of_optional_header",
-        "characteristics_hex",
-        "file_header_hashes",
-        "optional_header",
-        "sections",
-    )
-    pe_type: Annotated[str, Meta(extra={"vocab": "pe-type"})]
-    imphash: Maybe[str] = UNSET
-    machine_hex: Maybe[Hex] = UNSET
-    number_of_sections: Maybe[Count] = UNSET
-    time_date_stamp: Maybe[Time] = UNSET
-    pointer_to_symbol_table_hex: Maybe[Hex] = UNSET
-    number_of_symbols: Maybe[Count] = UNSET
-    size_of_optional_header: Maybe[Count] = UNSET
-    characteristics_hex: Maybe[Hex] = UNSET
-    file_header_hashes: Maybe[Hashes] = UNSET
-    optional_header: Maybe[PeOptionalHeader] = UNSET
-    sections: Maybe[Annotated[list[PeSection], Meta(min_length=1)]] = UNSET

@@ -10,13 +10,15 @@ Source: OASIS STIX 2.1 sections 3, 4, 5, 7.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from bayanihan.core.moment import LENGTH_LIMIT
+
 T = TypeVar("T")
-Maybe = T | UnsetType
+Maybe: TypeAlias = T | UnsetType
 
 # STIX 2.1 section 2.8: every integer fits in 54 bits, sign included.
 SAFE = 2**53 - 1
@@ -24,7 +26,8 @@ Int = Annotated[int, Meta(ge=-SAFE, le=SAFE)]
 Count = Annotated[int, Meta(ge=0, le=SAFE)]
 Float = Annotated[float, Meta()]
 
-Time = Annotated[str, Meta(extra={"check": "time"})]
+# As long as `moment` accepts, so that a plan need not measure again.
+Time = Annotated[str, Meta(max_length=LENGTH_LIMIT, extra={"check": "time"})]
 Texts = Annotated[list[str], Meta(min_length=1)]
 Lang = Annotated[str, Meta(extra={"check": "language"})]
 Url = Annotated[str, Meta(extra={"check": "url"})]
@@ -51,12 +54,15 @@ ObservedRefs = Annotated[list[str], Meta(min_length=1, extra={"ref": ("observed-
 PlaceRefs = Annotated[list[str], Meta(min_length=1, extra={"ref": ("identity", "location")})]
 
 
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+
+
 class Part(msgspec.Struct, kw_only=True, gc=False):
     """Base of every shape, with the rules that a class may state."""
 
     needs: ClassVar[tuple[str, ...]] = ()
-    ordered: ClassVar[tuple[tuple[str, str], ...]] = ()
-    strictly: ClassVar[tuple[tuple[str, str], ...]] = ()
+    ordered: ClassVar[Pairs] = ()
+    strictly: ClassVar[Pairs] = ()
 
 
 class KillChainPhase(Part, kw_only=True):
@@ -85,8 +91,8 @@ class GranularMarking(Part, kw_only=True):
     marking_ref: Maybe[MarkingRef] = UNSET
 
 
-Phases = Annotated[list[KillChainPhase], Meta(min_length=1)]
-References = Annotated[list[ExternalReference], Meta(min_length=1)]
+Phases = Annotated[list[KillChainPhase], Meta(min_length=1, extra={"check": "phases"})]
+References = Annotated[list[ExternalReference], Meta(min_length=1, extra={"check": "references"})]
 Granular = Annotated[list[GranularMarking], Meta(min_length=1)]
 
 
@@ -103,7 +109,7 @@ class Marked(Part, kw_only=True):
 class Core(Marked, kw_only=True):
     """Common properties of domain, relationship and meta objects, section 3.2."""
 
-    ordered = (("created", "modified"),)
+    ordered: ClassVar[Pairs] = (("created", "modified"),)
     spec_version: Literal["2.1"]
     created: Time
     modified: Time
@@ -116,7 +122,7 @@ class Core(Marked, kw_only=True):
 
 
 class Described(Core, kw_only=True):
-    """A named and described object: section 4.3 (course of action), 4.7 and 4.18 as well."""
+    """A named and described object; nothing more: sections 4.3, 4.6 and 4.19."""
 
     name: str
     description: Maybe[str] = UNSET
@@ -125,7 +131,15 @@ class Described(Core, kw_only=True):
 class Seen(Core, kw_only=True):
     """What is seen over a span of time."""
 
-    ordered = (("created", "modified"), ("first_seen", "last_seen"))
+    ordered: ClassVar[Pairs] = (("created", "modified"), ("first_seen", "last_seen"))
+    first_seen: Maybe[Time] = UNSET
+    last_seen: Maybe[Time] = UNSET
+
+
+class DescribedSeen(Described, kw_only=True):
+    """A named and described object that is seen over a span of time."""
+
+    ordered: ClassVar[Pairs] = (("created", "modified"), ("first_seen", "last_seen"))
     first_seen: Maybe[Time] = UNSET
     last_seen: Maybe[Time] = UNSET
 
@@ -137,7 +151,7 @@ class AttackPattern(Described, kw_only=True):
     kill_chain_phases: Maybe[Phases] = UNSET
 
 
-class Campaign(Described, Seen, kw_only=True):
+class Campaign(DescribedSeen, kw_only=True):
     """Section 4.2."""
 
     aliases: Maybe[Texts] = UNSET
@@ -185,7 +199,7 @@ InfrastructureTypes = Annotated[
 ]
 
 
-class Infrastructure(Described, Seen, kw_only=True):
+class Infrastructure(DescribedSeen, kw_only=True):
     """Section 4.8."""
 
     infrastructure_types: Maybe[InfrastructureTypes] = UNSET
@@ -197,7 +211,7 @@ Motivation = Annotated[str, Meta(extra={"vocab": "motivation"})]
 Motivations = Annotated[list[str], Meta(min_length=1, extra={"vocab": "motivation"})]
 
 
-class IntrusionSet(Described, Seen, kw_only=True):
+class IntrusionSet(DescribedSeen, kw_only=True):
     """Section 4.9."""
 
     aliases: Maybe[Texts] = UNSET
@@ -250,7 +264,7 @@ class MalwareAnalysis(Core, kw_only=True):
     """Section 4.12."""
 
     needs = ("result", "analysis_sco_refs")
-    ordered = (("created", "modified"), ("analysis_started", "analysis_ended"))
+    ordered: ClassVar[Pairs] = (("created", "modified"), ("analysis_started", "analysis_ended"))
     product: str
     version: Maybe[str] = UNSET
     host_vm_ref: Maybe[SoftwareRef] = UNSET
@@ -281,7 +295,7 @@ class Note(Core, kw_only=True):
 class ObservedData(Core, kw_only=True):
     """Section 4.14: exactly one of `objects` (deprecated) and `object_refs`."""
 
-    ordered = (("created", "modified"), ("first_observed", "last_observed"))
+    ordered: ClassVar[Pairs] = (("created", "modified"), ("first_observed", "last_observed"))
     needs = ("objects", "object_refs")
     first_observed: Time
     last_observed: Time
@@ -313,7 +327,7 @@ ActorTypes = Annotated[list[str], Meta(min_length=1, extra={"vocab": "actor-type
 ActorRoles = Annotated[list[str], Meta(min_length=1, extra={"vocab": "actor-role"})]
 
 
-class ThreatActor(Described, Seen, kw_only=True):
+class ThreatActor(DescribedSeen, kw_only=True):
     """Section 4.17."""
 
     threat_actor_types: Maybe[ActorTypes] = UNSET
@@ -331,9 +345,9 @@ class Tool(Described, kw_only=True):
     """Section 4.18."""
 
     aliases: Maybe[Texts] = UNSET
-    tool_types: Maybe[
-        Annotated[list[str], Meta(min_length=1, extra={"vocab": "tool-type"})]
-    ] = UNSET
+    tool_types: Maybe[Annotated[list[str], Meta(min_length=1, extra={"vocab": "tool-type"})]] = (
+        UNSET
+    )
     kill_chain_phases: Maybe[Phases] = UNSET
     tool_version: Maybe[str] = UNSET
 

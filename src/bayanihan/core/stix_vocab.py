@@ -31,8 +31,7 @@ VOCABULARIES: dict[str, frozenset[str]] = {
         "telecommunications transportation utilities"
     ),
     "indicator-type": _terms(
-        "anomalous-activity anonymization benign compromised malicious-activity attribution "
-        "unknown"
+        "anomalous-activity anonymization benign compromised malicious-activity attribution unknown"
     ),
     "pattern-type": _terms("stix pcre sigma snort suricata yara"),
     "infrastructure-type": _terms(
@@ -83,9 +82,7 @@ VOCABULARIES: dict[str, frozenset[str]] = {
         "agent director independent infrastructure-architect infrastructure-operator "
         "malware-author sponsor"
     ),
-    "sophistication": _terms(
-        "none minimal intermediate advanced expert innovator strategic"
-    ),
+    "sophistication": _terms("none minimal intermediate advanced expert innovator strategic"),
     "tool-type": _terms(
         "denial-of-service exploitation information-gathering network-capture "
         "credential-exploitation remote-access vulnerability-scanning unknown"

@@ -1,0 +1,1 @@
+"""The only way in: objects are checked, marked and appended."""

@@ -1,22 +1,21 @@
-"""`/api/objects`: STIX objects in and out, as the bytes they are."""
+"""POST `/api/objects`: STIX objects in, as the bytes they are."""
 
 from __future__ import annotations
 
 import asyncio
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromQuery
 from litestar.response import Response
 
-from bayanihan.core import moment, stix
+from bayanihan.core import stix
 from bayanihan.core.marking import LEVELS, Group, Viewer
-from bayanihan.core.scope import require, require_if_signed_in
-from bayanihan.errors import Refused
+from bayanihan.core.scope import require
+from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
 from bayanihan.intake.objects import (
     Admission,
     Candidate,
@@ -26,11 +25,17 @@ from bayanihan.intake.objects import (
     result_of,
     summary_of,
 )
-from bayanihan.ledger import Draft, Ledger, Where
+from bayanihan.intake.upload import Uploads
+from bayanihan.ledger import Appended, Ledger, Where
 
 SUBMISSION_LIMIT_BYTES = 64 * 1024 * 1024
 SUBMISSION_LIMIT_OBJECTS = 100_000
-PAGE_LIMIT = 1_000
+# All submissions that are being received or worked on.
+TOGETHER_LIMIT_BYTES = 4 * SUBMISSION_LIMIT_BYTES
+# Each value costs memory when it is cut out, and a comma comes before each but the first.
+COMMA_LIMIT = 4_000_000
+PERSONS_LIMIT = 64
+_PAGE = 1_000
 # Objects checked before other requests get a turn.
 SLICE = 100
 APPEND_LIMIT = 5_000
@@ -47,36 +52,13 @@ class Directory(Protocol):
         """Group marking id -> group name."""
         ...
 
+    def has_person(self, person: str) -> bool:
+        """Whether a key in force is this person's."""
+        ...
+
 
 Defaults = Callable[[Viewer], tuple[str, str]]
 """A viewer's key's default level and group."""
-
-
-async def read_body(request: Request[Any, Any, Any], limit_bytes: int) -> bytes:
-    """The request's body, gunzipped if it says so, refused while it is still arriving.
-
-    Raises:
-        Refused: `too-large`, or `not-json` for a broken gzip stream.
-    """
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ("", "identity", "gzip"):
-        raise Refused("wrong-media-type", f"The content encoding {encoding!r} is not known here")
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
-    chunks: list[bytes] = []
-    size_bytes = 0
-    async for chunk in request.stream():
-        try:
-            plain = inflate.decompress(chunk, limit_bytes + 1) if inflate else chunk
-        except zlib.error as error:
-            raise Refused("not-json", f"The gzip stream is broken: {error}") from error
-        size_bytes += len(plain)
-        if size_bytes > limit_bytes or (inflate and inflate.unconsumed_tail):
-            limit_mib = limit_bytes // 1024 // 1024
-            raise Refused("too-large", f"One submission may hold {limit_mib} MiB")
-        chunks.append(plain)
-    if inflate and not inflate.eof:
-        raise Refused("not-json", "The gzip stream ends too early")
-    return b"".join(chunks)
 
 
 def terms_of(
@@ -88,12 +70,19 @@ def terms_of(
     if unmarked not in LEVELS:
         raise Refused("bad-parameter", f"{unmarked!r} is no TLP level", where="tlp")
     group = directory.group(params.get("group") or default_group)
+    persons = sorted(set(params.get("to") or ()))
+    if len(persons) > PERSONS_LIMIT:
+        message = f"One submission may name {PERSONS_LIMIT} persons"
+        raise Refused("bad-parameter", message, where="to")
+    for person in persons:
+        if not directory.has_person(person):
+            raise Refused("bad-parameter", f"There is no person {person!r}", where="to")
     return Terms(
         viewer,
         default=default,
         unmarked=unmarked,
         groups=(group,),
-        to=tuple(sorted(set(params.get("to") or ()))),
+        to=tuple(persons),
         exercise=bool(params.get("exercise")),
     )
 
@@ -116,9 +105,14 @@ class Intake:
         """Whether the viewer's own origin has published a marking as a statement."""
 
         def known(ref: str) -> bool:
-            page = self._ledger.read(viewer, 0, 10, Where(object_id=ref))
-            own = [item for item in page.items if item.entry.origin == viewer.origin]
-            return any(stix.check(item.body).statement for item in own)
+            after, more = 0, True
+            while more:
+                page = self._ledger.read(viewer, after, _PAGE, Where(object_id=ref))
+                own = [item for item in page.items if item.entry.origin == viewer.origin]
+                if any(stix.check(item.body).statement for item in own):
+                    return True
+                after, more = page.last, page.more
+            return False
 
         return known
 
@@ -127,13 +121,12 @@ class Intake:
 
         Raises:
             Refused: when nothing in it can be told apart as objects.
-            Unavailable: when the ledger cannot take it now; nothing is then stored.
+            Unavailable, Broken: when the ledger takes none of it; nothing is then stored.
         """
-        objects = stix.split(data).objects
-        if len(objects) > SUBMISSION_LIMIT_OBJECTS:
-            raise Refused("too-large", f"One submission may hold {SUBMISSION_LIMIT_OBJECTS} objects")
+        terms = terms_of(viewer, params, self._defaults, self._directory)
+        objects = cut(data)
         admission = Admission(
-            terms_of(viewer, params, self._defaults, self._directory),
+            terms,
             dict(self._directory.group_markings()),
             self._directory.group,
             self._knows_statement(viewer),
@@ -146,112 +139,85 @@ class Intake:
                 found.append(refusal_of(raw, refusal))
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
-        return summary_of(await self._append(admission, found))
+        return summary_of(await self._append(admission, terms, found))
 
     async def _append(
-        self, admission: Admission, found: list[Candidate | Result]
+        self, admission: Admission, terms: Terms, found: Sequence[Candidate | Result]
     ) -> list[Result]:
+        """Append part by part; once a part was taken, what fails after it is listed."""
         results: list[Result] = []
+        failure: BayanihanError | None = None
         for start in range(0, len(found), APPEND_LIMIT):
             part = found[start : start + APPEND_LIMIT]
             drafts = [admission.mark(each) for each in part if isinstance(each, Candidate)]
-            appended = iter(await self._ledger.append_soon(drafts) if drafts else ())
-            results += [
-                each if isinstance(each, Result) else result_of(each.checked, next(appended))
-                for each in part
-            ]
+            appended: Sequence[Appended] = ()
+            try:
+                if drafts and not failure:
+                    appended = await self._ledger.append_soon(drafts)
+            except (Unavailable, Broken) as error:
+                if not results:
+                    raise
+                failure = error
+            results += self._results(terms, part, appended, failure)
         return results
 
-    async def withdraw(self, viewer: Viewer, object_id: str, reason: str) -> int:
-        """Take an own object back, in exactly the audiences that it went to.
+    def _results(
+        self,
+        terms: Terms,
+        part: Sequence[Candidate | Result],
+        appended: Sequence[Appended],
+        failure: BayanihanError | None,
+    ) -> Iterator[Result]:
+        outcomes = iter(appended)
+        for each in part:
+            if isinstance(each, Result):
+                yield each
+            elif failure:
+                yield Result(each.checked.id, "refused", failure.code, "$", failure.message)
+            else:
+                outcome = next(outcomes)
+                mixed = outcome.outcome == "duplicate" and self._is_mixed(terms, outcome)
+                yield result_of(each.checked, outcome, mixed=mixed)
 
-        Raises:
-            Refused: `not-found` when this viewer's origin published no such object.
-        """
-        page = self._ledger.read(viewer, 0, 10_000, Where(object_id=object_id))
-        own = [item.entry for item in page.items if item.entry.origin == viewer.origin]
-        if not own:
-            raise Refused("not-found", "You have published no such object", where=object_id)
-        audiences = self._ledger.store.audiences()
-        at = moment.render(self._ledger.now_us())
-        body = {"id": object_id, "origin": viewer.origin, "reason": reason, "at": at}
-        places = sorted({(entry.header.audience, entry.header.exercise) for entry in own})
-        await self._ledger.append_soon(
-            [
-                Draft(
-                    "withdrawn",
-                    audiences[audience - 1],
-                    author=viewer.person,
-                    origin=viewer.origin,
-                    object_id=object_id,
-                    body=msgspec.json.encode(body),
-                    exercise=exercise,
-                )
-                for audience, exercise in places
-            ]
-        )
-        return len(places)
+    def _is_mixed(self, terms: Terms, repeated: Appended) -> bool:
+        """Whether what is repeated was published for real and this is an exercise, or so."""
+        try:
+            entry = self._ledger.entry(terms.author, repeated.position)
+        except Refused:
+            return False
+        return entry.header.exercise != terms.exercise
 
 
-def routes(
-    ledger: Ledger, directory: Directory, defaults: Defaults
-) -> list[HTTPRouteHandler]:
-    """The handlers of `/api/objects`."""
+def cut(data: bytes) -> list[bytes]:
+    """A submission's objects. Raises `Refused`, `too-large` when there are too many."""
+    message = f"One submission may hold {SUBMISSION_LIMIT_OBJECTS} objects"
+    if data.count(b",") > COMMA_LIMIT:
+        raise Refused("too-large", message)
+    objects = stix.split(data).objects
+    if len(objects) > SUBMISSION_LIMIT_OBJECTS:
+        raise Refused("too-large", message)
+    return objects
+
+
+def routes(ledger: Ledger, directory: Directory, defaults: Defaults) -> list[HTTPRouteHandler]:
+    """The handler of POST `/api/objects`."""
     intake = Intake(ledger, directory, defaults)
+    uploads = Uploads(SUBMISSION_LIMIT_BYTES, TOGETHER_LIMIT_BYTES)
 
     @post("/api/objects", status_code=200, request_max_body_size=None)
     async def push_objects(
         request: Request[Any, Any, Any],
-        tlp: str = "",
-        group: str = "",
-        to: list[str] | None = None,
-        exercise: bool = False,
+        tlp: FromQuery[str] = "",
+        group: FromQuery[str] = "",
+        to: FromQuery[list[str] | None] = None,
+        exercise: FromQuery[bool] = False,
     ) -> Response[bytes]:
         """Submit one STIX object, a bundle or an envelope; each object gets its own answer."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
         require(viewer, "report")
-        data = await read_body(request, SUBMISSION_LIMIT_BYTES)
         params = {"tlp": tlp, "group": group, "to": to, "exercise": exercise}
-        answer = await intake.take(viewer, data, params)
+        with uploads.upload(request) as upload:
+            answer = await intake.take(viewer, await upload.read(), params)
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
-    @get("/api/objects")
-    async def page_objects(
-        request: Request[Any, Any, Any],
-        after: str = "",
-        limit: int = Parameter(default=100, ge=1),
-    ) -> Response[bytes]:
-        """A page of the objects that you may see, oldest first, as they were submitted."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        require_if_signed_in(viewer, "read")
-        position = ledger.cursors.open(after)
-        page = ledger.read(viewer, position, min(limit, PAGE_LIMIT))
-        body = b",".join([item.body for item in page.items])
-        cursor = ledger.cursors.seal(page.last).encode() if page.last else b""
-        more = b"true" if page.more else b"false"
-        return Response(
-            b'{"objects":[%b],"more":%b,"next":"%b"}' % (body, more, cursor),
-            media_type="application/json",
-        )
-
-    @get("/api/objects/{object_id:str}")
-    async def show_object(request: Request[Any, Any, Any], object_id: str) -> Response[bytes]:
-        """The latest version of one object that you may see."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        require_if_signed_in(viewer, "read")
-        page = ledger.read(viewer, 0, PAGE_LIMIT, Where(object_id=object_id))
-        if not page.items:
-            raise Refused("not-found", "There is no such object", where=object_id)
-        latest = max(page.items, key=lambda item: (item.entry.version_us, item.entry.position))
-        return Response(latest.body, media_type="application/json")
-
-    @delete("/api/objects/{object_id:str}", status_code=200)
-    async def withdraw_object(
-        request: Request[Any, Any, Any], object_id: str, reason: str = ""
-    ) -> dict[str, Any]:
-        """Withdraw an object that you published: it leaves every feed at once."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        require(viewer, "report")
-        return {"id": object_id, "withdrawn": await intake.withdraw(viewer, object_id, reason)}
-
-    return [push_objects, page_objects, show_object, withdraw_object]
+    return [push_objects]

@@ -1,21 +1,36 @@
 """The official record. This is its door: rooms import from here and from nowhere behind it."""
 
+from bayanihan.ledger.copying import (
+    ERASURES,
+    Erasure,
+    ErasureList,
+    back_up,
+    read_erasures,
+    restore,
+)
 from bayanihan.ledger.door import Ledger, steady_us, wall_us
 from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
+from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of
 from bayanihan.ledger.folding import Folding
 from bayanihan.ledger.projection import Projection, Scan
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import Change, Document, State, apply_changes
-from bayanihan.ledger.store import Head, Item, LedgerContract, Page, Where
+from bayanihan.ledger.store import BodyPage, Head, Item, LedgerContract, Page, Where
+from bayanihan.ledger.upkeep import Upkeep, retain, state_digest
 from bayanihan.ledger.verify import Report, check_ledger, check_projection
 
 __all__ = [
+    "ERASURES",
     "KINDS",
     "Appended",
+    "BodyPage",
     "Change",
     "Document",
     "Draft",
     "Entry",
+    "Erasure",
+    "ErasureList",
+    "Evidence",
     "Folding",
     "Head",
     "Header",
@@ -28,10 +43,18 @@ __all__ = [
     "Scan",
     "SqliteStore",
     "State",
+    "Upkeep",
     "Where",
     "apply_changes",
+    "back_up",
     "check_ledger",
     "check_projection",
+    "evidence_of",
+    "leaf_of",
+    "read_erasures",
+    "restore",
+    "retain",
+    "state_digest",
     "steady_us",
     "wall_us",
 ]

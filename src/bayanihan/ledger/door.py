@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
+import contextlib
 import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bayanihan.core import moment
 from bayanihan.core.cursor import Cursors
-from bayanihan.core.marking import Viewer, may_see
+from bayanihan.core.marking import Viewer
 from bayanihan.core.merkle import consistency_path, inclusion_path
 from bayanihan.errors import BayanihanError, Refused
-from bayanihan.ledger.entry import KIND_NUMBER, Appended, Draft, Entry
+from bayanihan.ledger.checkpoint import Checkpointer
+from bayanihan.ledger.clock import Clock
+from bayanihan.ledger.entry import Appended, Draft, Entry
 from bayanihan.ledger.identity import Identity
-from bayanihan.ledger.sqlite import ENTRY_COLUMNS, SqliteStore, entry_of
+from bayanihan.ledger.pages import Pages
+from bayanihan.ledger.red_audit import RedAudit
+from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import State
-from bayanihan.ledger.store import Head, Item, Page, Where
-from bayanihan.ledger.writer import Clock, Job, Writer
+from bayanihan.ledger.store import BodyPage, Head, Page, Where
+from bayanihan.ledger.writer import Job, Writer, explain
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE_LIMIT_BYTES = 16 * 1024 * 1024
-# How far past `after` a page is first sought row by row before each audience is asked.
-_DENSE_FACTOR = 3
-_CHECKPOINT_EVERY_S = 0.25
+# Facts about members and decisions are erased by nobody, nor is the word that says so.
+_ERASABLE = frozenset({"object", "withdrawn", "notice", "answer", "attestation"})
+_EMPTY_TIMEOUT_S = 10.0
 _ALL = Where()
 
 
@@ -53,6 +57,7 @@ class Ledger:
         folder: holds `ledger.db` and `index/`; made when absent.
         now_us, clock_us: the wall clock and the steady one, in microseconds.
         index_limit: entries an index keeps in memory before it writes a file.
+        store: makes the store from its file's path.
     """
 
     def __init__(
@@ -62,19 +67,22 @@ class Ledger:
         now_us: Clock = wall_us,
         clock_us: Clock = steady_us,
         index_limit: int | None = None,
+        store: Callable[[Path], SqliteStore] = SqliteStore,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.store = SqliteStore(folder / "ledger.db")
+        self.store = store(folder / "ledger.db")
         self.epoch = self.store.meta("epoch")
         self.cursors = Cursors(self.store.meta("cursor-key"), self.epoch)
         self.now_us = now_us
         self._identity = Identity(
-            folder / "index", self.store.meta("identity-key"), recent_limit=index_limit
+            _index_folder(folder, self.epoch),
+            self.store.meta("identity-key"),
+            recent_limit=index_limit,
         )
         self._changed = threading.Condition()
         self._length = self.store.last()[0]
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
-        self._rights: dict[Viewer, tuple[int, list[int]]] = {}
+        self._pages = Pages(self.store, lambda: self._length, self._positions_of)
         self._writer = Writer(
             self.store,
             self._identity,
@@ -83,33 +91,35 @@ class Ledger:
             committed=self._committed,
         )
         self.state = State(lambda: self.store.reading, self._change)
-        self._closing = threading.Event()
-        self._checkpointer = threading.Thread(
-            target=self._checkpoint_often, name="checkpointer", daemon=True
-        )
+        self._red_audit = RedAudit(self.store, self._change_unawaited, now_us)
+        self._checkpointer = Checkpointer(self.store)
         self._writer.start()
         self._checkpointer.start()
 
     def close(self) -> None:
         """Finish what is queued, write the indexes out and close the file."""
-        self._closing.set()
-        self._checkpointer.join()
         self._writer.stop()
-        self._identity.flush()
+        self._checkpointer.stop()
+        self._identity.close()
         self.store.close()
 
     # append
 
     def append(self, drafts: Sequence[Draft]) -> list[Appended]:
         """Commit drafts; blocks until they are durable. See `store.py`."""
-        return self._blocking(Job(_unset, drafts=drafts))
+        appended: list[Appended] = self._blocking(Job(_unset, drafts=drafts))
+        return appended
 
     async def append_soon(self, drafts: Sequence[Draft]) -> list[Appended]:
         """As `append`, without blocking the event loop."""
-        return await self._awaited(Job(_unset, drafts=drafts))
+        appended: list[Appended] = await self._awaited(Job(_unset, drafts=drafts))
+        return appended
 
     def _change(self, change: Callable[[sqlite3.Connection], Any]) -> Any:
         return self._blocking(Job(_unset, change=change))
+
+    def _change_unawaited(self, change: Callable[[sqlite3.Connection], Any]) -> None:
+        self._writer.submit(Job(_logged, change=change))
 
     async def change_soon(self, change: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run a change of state in the writer's next batch, without blocking the loop."""
@@ -149,109 +159,48 @@ class Ledger:
 
     # read
 
-    def rights(self, viewer: Viewer) -> list[int]:
-        """The ids of the audiences that a viewer may see."""
-        audiences = self.store.audiences()
-        known, ids = self._rights.get(viewer, (0, []))
-        if known < len(audiences):
-            fresh = range(known, len(audiences))
-            ids = ids + [n + 1 for n in fresh if may_see(viewer, audiences[n])]
-            self._rights[viewer] = (len(audiences), ids)
-        return ids
+    def rights(self, viewer: Viewer) -> Sequence[int]:
+        """The ids of the audiences that a viewer may see, ascending."""
+        return self._pages.rights(viewer).ids
 
     def read(self, viewer: Viewer, after: int, limit: int, where: Where = _ALL) -> Page:
-        """A page of what `viewer` may see, in position order. See `store.py`."""
-        ids = self.rights(viewer)
-        if not ids:
-            return Page((), after, False)
-        if where.object_id:
-            positions = self._positions_of(where.object_id, after)
-            return self._fetch_among(positions, ids, after, limit, where)
-        end = after + limit * _DENSE_FACTOR
-        rows = self._fetch(
-            f"position > {after} AND position <= {end} AND audience IN ({_listed(ids)})",
-            limit + 1,
-            where,
-        )
-        if len(rows) > limit or end >= self._length:
-            return _page(rows, after, limit)
-        return self._fetch_sparse(ids, after, limit, where)
+        """A page of what `viewer` may see, in position order. See `store.py`.
 
-    def _fetch(self, condition: str, limit: int, where: Where) -> list[tuple[Any, ...]]:
-        exercise = "" if where.exercise is None else f" AND exercise = {int(where.exercise)}"
-        kinds = _listed([KIND_NUMBER[kind] for kind in where.kinds])
-        cursor = self.store.reading.execute(
-            f"SELECT {ENTRY_COLUMNS}, body FROM entries WHERE {condition}"
-            f" AND kind IN ({kinds}){exercise} AND author IS NOT NULL ORDER BY position LIMIT {limit}"
-        )
-        rows: list[tuple[Any, ...]] = []
-        size_bytes = 0
-        for row in cursor:
-            rows.append(row)
-            if size_bytes > PAGE_SIZE_LIMIT_BYTES:
-                break  # this row begins the next page
-            size_bytes += row[13]
-        return rows
+        Raises `Refused("reset")` when `after` lies beyond the record.
+        """
+        page = self._pages.items(viewer, after, limit, where)
+        self._note_red(viewer, after, page.last)
+        return page
 
-    def _fetch_sparse(self, ids: list[int], after: int, limit: int, where: Where) -> Page:
-        """A page for a viewer of few entries among many: each audience's index, merged."""
-        step = max(16, 2 * limit // len(ids))
-        streams = [self._positions(audience, after, step) for audience in ids]
-        rows: list[tuple[Any, ...]] = []
-        batch: list[int] = []
-        for position in heapq.merge(*streams):
-            batch.append(position)
-            if len(batch) > limit:
-                rows += self._fetch(f"position IN ({_listed(batch)})", limit + 1, where)
-                batch = []
-                if len(rows) > limit or sum(r[13] for r in rows) > PAGE_SIZE_LIMIT_BYTES:
-                    return _page(rows, after, limit)
-        if batch:
-            rows += self._fetch(f"position IN ({_listed(batch)})", limit + 1, where)
-        return _page(rows, after, limit)
+    def read_bodies(self, viewer: Viewer, after: int, limit: int, where: Where = _ALL) -> BodyPage:
+        """As `read`, with bodies and stamps alone: for exits that pass bytes on in bulk."""
+        page = self._pages.bodies(viewer, after, limit, where)
+        self._note_red(viewer, after, page.last)
+        return page
 
-    def _positions(self, audience: int, after: int, step: int) -> Any:
-        while True:
-            found = self.store.reading.execute(
-                "SELECT position FROM entries WHERE audience = ? AND position > ?"
-                " ORDER BY position LIMIT ?",
-                (audience, after, step),
-            ).fetchall()
-            for (position,) in found:
-                yield position
-            if len(found) < step:
-                return
-            after = found[-1][0]
+    def _note_red(self, viewer: Viewer, after: int, last: int) -> None:
+        if last > after and (red := self._pages.rights(viewer).red):
+            self._red_audit.handed_out(viewer, red, after, last)
 
-    def _positions_of(self, object_id: str, after: int) -> list[int]:
-        self._writer.filled.wait()
-        return [position for position in self._identity.of_object(object_id) if position > after]
-
-    def _fetch_among(
-        self, positions: list[int], ids: list[int], after: int, limit: int, where: Where
-    ) -> Page:
-        allowed = set(ids)
-        rows: list[tuple[Any, ...]] = []
-        for at in range(0, len(positions), 500):
-            some = positions[at : at + 500]
-            found = self._fetch(f"position IN ({_listed(some)})", len(some), where)
-            rows += [r for r in found if r[3] in allowed and r[9] == where.object_id]
-            if len(rows) > limit:
-                break
-        return _page(rows, after, limit)
+    def _positions_of(self, object_id: str) -> list[int]:
+        self._writer.wait_filled()
+        return self._identity.of_object(object_id)
 
     def entry(self, viewer: Viewer, position: int) -> Entry:
         """One entry's header and facts. Raises `Refused("not-found")`."""
         entry = self.store.entry(position)
-        if entry is None or entry.header.audience not in self.rights(viewer):
+        if entry is None or entry.header.audience not in self._pages.rights(viewer).allowed:
             raise Refused("not-found", "There is no such entry")
         return entry
 
     def body(self, viewer: Viewer, position: int) -> bytes:
         """The exact bytes. Raises `Refused`: `not-found`, or `erased`."""
-        if self.entry(viewer, position).erased:
+        self.entry(viewer, position)
+        self._note_red(viewer, position - 1, position)
+        body = self.store.body(position)
+        if body is None:
             raise Refused("erased", "This entry's body was erased")
-        return self.store.body(position) or b""
+        return body
 
     def scan(
         self, after: int, limit: int, kinds: Sequence[str] = ()
@@ -262,41 +211,70 @@ class Ledger:
     def erase(self, viewer: Viewer, object_id: str, reason: str) -> list[int]:
         """Erase every entry of an object that is the viewer's own. See `store.py`.
 
-        Raises `Refused("not-found")` when the viewer's origin has no such object.
+        Raises:
+            Refused: `not-found` when the viewer's origin has published no such object.
+            Unavailable: `disk-full` when the indexes could not be written; the bodies are
+                gone by then, and the same call may be repeated.
         """
-        self._writer.filled.wait()
-        entries = [self.store.entry(position) for position in self._identity.of_object(object_id)]
-        own = [
-            entry
-            for entry in entries
-            if entry and entry.object_id == object_id and entry.origin == viewer.origin
-        ]
-        if not viewer.key or not own:
+        positions: list[int] = []
+        while own := self._own(viewer, object_id):  # again while more arrives beside it
+            positions += self.erase_entries(own, person=viewer.person, reason=reason)
+        if not positions:
             raise Refused("not-found", "You have published no such object", where=object_id)
+        return positions
+
+    def erase_entries(self, entries: Sequence[Entry], *, person: str, reason: str) -> list[int]:
+        """Erase given entries of one object and origin; their positions.
+
+        For `erase` and for retention, which decide what may be erased. Blocks until the
+        bytes are gone from the store, its write-ahead log and the indexes.
+        """
+        self._erase(entries, person, reason)
+        if not self._checkpointer.empty(_EMPTY_TIMEOUT_S):
+            logger.warning("a reader holds the write-ahead log; it is emptied after that")
+        return [entry.position for entry in entries]
+
+    def _own(self, viewer: Viewer, object_id: str) -> list[Entry]:
+        if not viewer.key:
+            return []
+        found = [self.store.entry(position) for position in self._positions_of(object_id)]
+        return [
+            entry
+            for entry in found
+            if entry and entry.object_id == object_id and entry.origin == viewer.origin
+            if entry.header.kind in _ERASABLE
+        ]
+
+    def _erase(self, own: Sequence[Entry], person: str, reason: str) -> None:
         audiences = self.store.audiences()
-        body = msgspec.json.encode({"id": object_id, "origin": viewer.origin, "reason": reason})
+        object_id, origin = own[0].object_id, own[0].origin
+        at = moment.render(self.now_us())
+        told = {"id": object_id, "origin": origin, "reason": reason, "at": at}
+        body = msgspec.json.encode(told)
         drafts = [
             Draft(
                 "erased",
                 audiences[number - 1],
-                author=viewer.person,
-                origin=viewer.origin,
+                author=person,
+                origin=origin,
                 object_id=object_id,
                 body=body,
                 exercise=exercise,
             )
             for number, exercise in sorted({(e.header.audience, e.header.exercise) for e in own})
         ]
-        positions = [entry.position for entry in own]
         self._blocking(
             Job(
                 _unset,
                 drafts=drafts,
-                change=lambda _: self.store.erase(positions),
-                after=self.store.truncate,
+                change=lambda _: self.store.erase([entry.position for entry in own]),
+                after=lambda: self._identity.forget_recent(own),
             )
         )
-        return positions
+        try:
+            self._identity.forget(own)
+        except OSError as error:
+            raise explain(error) from error
 
     # wait
 
@@ -329,19 +307,24 @@ class Ledger:
                 self._waiting.discard((loop, future))
         return self._length
 
-    def _committed(self, position: int) -> None:
+    def _committed(self, position: int, newest: Mapping[int, int]) -> None:
+        self._pages.appended(newest)
         with self._changed:
             self._length = position
             waiting, self._waiting = self._waiting, set()
             self._changed.notify_all()
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         for loop, future in waiting:
-            loop.call_soon_threadsafe(_release, future)
+            by_loop.setdefault(loop, []).append(future)
+        for loop, futures in by_loop.items():
+            with contextlib.suppress(RuntimeError):  # a closed loop waits for nothing
+                loop.call_soon_threadsafe(_release, futures)
 
     # proofs
 
     def head(self) -> Head:
         """Size and root of the tree as committed."""
-        frontier = self.store.frontier()
+        frontier = self._writer.frontier
         return Head(frontier.size, frontier.root())
 
     def prove(self, position: int, size: int) -> list[bytes]:
@@ -356,36 +339,26 @@ class Ledger:
             raise Refused("not-found", "There is no such pair of trees")
         return consistency_path(old, new, self.store.node)
 
-    def _checkpoint_often(self) -> None:
-        """Fold the WAL back apart from the writer, whose batches would wait for it."""
-        connection = self.store.checkpointing()
-        while not self._closing.wait(_CHECKPOINT_EVERY_S):
-            try:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            except sqlite3.Error as error:
-                logger.warning("the write-ahead log could not be folded back: %s", error)
-
 
 def _unset(result: Any, error: BayanihanError | None) -> None:
     raise AssertionError("a job was submitted without anyone to tell")
 
 
-def _release(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _logged(result: Any, error: BayanihanError | None) -> None:
+    if error:
+        logger.error("a note could not be written: %s", error)
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    return ",".join(map(str, numbers))
+def _release(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
 
 
-def _page(rows: list[tuple[Any, ...]], after: int, limit: int) -> Page:
-    shown = rows[:limit]
-    size_bytes, kept = 0, 0
-    for row in shown:
-        size_bytes += row[13]
-        kept += 1
-        if size_bytes > PAGE_SIZE_LIMIT_BYTES:
-            break
-    items = tuple(Item(entry_of(row), row[14] or b"") for row in shown[:kept])
-    return Page(items, items[-1].entry.position if items else after, kept < len(rows))
+def _index_folder(folder: Path, epoch: bytes) -> Path:
+    """Where this history's indexes lie; those of an earlier one are removed."""
+    index = folder / "index"
+    for stale in index.glob("*/*/*.run"):
+        if stale.parts[-3] != epoch.hex():
+            stale.unlink()
+    return index / epoch.hex()

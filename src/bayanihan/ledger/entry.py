@@ -27,15 +27,20 @@ KINDS = (
 )
 KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 
+SALT_SIZE_BYTES = 32
+
 _HEADER = struct.Struct(">QQBBI")
-_FIELD = struct.Struct(">I")
+_LENGTHS = struct.Struct(">7I")
 
 
 class Draft(msgspec.Struct, frozen=True):
     """What a room hands to `append`: everything but what the writer gives.
 
-    `version_us` is the object's own version in UTC microseconds, or None for an object
-    without one: then the stamp becomes its version and equal bytes are a duplicate.
+    `version_us` is the object's own version in UTC microseconds, or None where it has none:
+    then the stamp becomes its version. An unversioned `object` with equal bytes is a
+    duplicate; an unversioned draft of any other kind is a fact of its own, however often it
+    is said (a name changed to A, to B and to A again). A room that wants such a fact to be
+    repeatable gives it a version.
     `original` is the SHA-256 of what was submitted where `body` is an upgrade of it.
     """
 
@@ -122,7 +127,7 @@ def erasable_bytes(
     original: bytes,
     body_digest: bytes,
 ) -> bytes:
-    """The erasable part as the leaf commits to it: each field with its length before it."""
+    """The erasable part as the leaf commits to it: the seven lengths, then the fields."""
     fields = (
         author.encode(),
         origin.encode(),
@@ -132,7 +137,7 @@ def erasable_bytes(
         original,
         body_digest,
     )
-    return b"".join([_FIELD.pack(len(field)) + field for field in fields])
+    return _LENGTHS.pack(*map(len, fields)) + b"".join(fields)
 
 
 def leaf_hash(salt: bytes, header: bytes, erasable: bytes) -> bytes:

@@ -8,9 +8,10 @@ interpreter. A lone report is folded at once.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.projection import Projection
@@ -29,18 +30,11 @@ class Folding:
     Args:
         ledger: where entries come from.
         projections: folded in the order given.
-        moved: told after each slice that moved a projection, on the folding thread.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        projections: Sequence[Projection],
-        moved: Callable[[Projection], None],
-    ) -> None:
+    def __init__(self, ledger: Ledger, projections: Sequence[Projection]) -> None:
         self._ledger = ledger
         self.projections = projections
-        self._moved = moved
         self._stopping = threading.Event()
         self.failed: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="folding", daemon=True)
@@ -67,21 +61,27 @@ class Folding:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                if not self._slice():
+                if not self._tried():
                     self._ledger.wait(min(p.position for p in self.projections), _WAIT_S)
         except Exception as error:
             logger.critical("a projection cannot be folded: %s", error, exc_info=error)
             self.failed = error
 
+    def _tried(self) -> bool:
+        """A slice of each; a disk that is full or busy is waited for, not given up on."""
+        try:
+            return self._slice()
+        except (sqlite3.OperationalError, OSError) as error:
+            logger.warning("a projection could not be folded and is tried again: %s", error)
+            return not self._stopping.wait(_WAIT_S)
+
     def _slice(self) -> bool:
         """Fold one slice of each projection; whether any is still behind."""
         behind = False
         for projection in self.projections:
-            before, length = projection.position, self._ledger.length
+            length = self._ledger.length
             began_s = time.monotonic()
             behind |= projection.catch_up(self._ledger.scan, length, _SLICE)
-            if projection.position != before:
-                self._moved(projection)
             if self._ledger.length - length > _SLICE:
                 self._stopping.wait((time.monotonic() - began_s) * _REST_FACTOR)
         return behind

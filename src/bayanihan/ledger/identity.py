@@ -1,17 +1,19 @@
 """Has this been said before? Keyed 64-bit hashes of what makes an entry the same entry.
 
-Identity is (origin, object id, version, audience), so that "duplicate" and "conflict" are
-judged only against the submitter's own entries in the same audience and tell nothing of
-any other. The hash is keyed with a secret that never leaves the hub.
+Identity is (kind, origin, object id, version, audience), so that "duplicate" and "conflict"
+are judged only against the submitter's own entries in the same audience and tell nothing
+of any other. The hash is keyed with a secret that never leaves the hub.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from bayanihan.ledger.entry import Draft
-from bayanihan.ledger.runs import SortedRuns
+from bayanihan.ledger.entry import KINDS, Entry
+from bayanihan.ledger.runs import ERASED_KEY, RECENT_LIMIT, SortedRuns
 from bayanihan.ledger.sqlite import SqliteStore
 
 _FILL_PAGE = 10_000
@@ -27,27 +29,31 @@ class Identity:
     """
 
     def __init__(self, folder: Path, key: bytes, *, recent_limit: int | None = None) -> None:
-        limit = {} if recent_limit is None else {"recent_limit": recent_limit}
+        limit = RECENT_LIMIT if recent_limit is None else recent_limit
         self._hash = hashlib.blake2b(key=key, digest_size=8)
-        self._same = SortedRuns(folder / "identity", **limit)
-        self._objects = SortedRuns(folder / "objects", **limit)
+        self._same = SortedRuns(folder / "identity", recent_limit=limit)
+        self._objects = SortedRuns(folder / "objects", recent_limit=limit)
 
     def _key(self, text: bytes) -> int:
         state = self._hash.copy()
         state.update(text)
         return int.from_bytes(state.digest(), "big")
 
-    def key(self, draft: Draft, audience: int) -> int:
-        """The identity of a draft in an interned audience.
+    def key(
+        self,
+        kind: str,
+        origin: str,
+        object_id: str,
+        audience: int,
+        version_us: int | None,
+        digest: bytes,
+    ) -> int:
+        """The identity of what is said to an interned audience.
 
         What has no version of its own is the same only when its bytes are.
         """
-        if draft.version_us is None:
-            version = b"#" + hashlib.sha256(draft.body).digest()
-        else:
-            version = b"%d" % draft.version_us
-        head = f"{draft.origin}\0{draft.object_id}\0{audience}\0"
-        return self._key(head.encode() + version)
+        head = f"{kind}\0{origin}\0{object_id}\0{audience}\0{version_us}\0"
+        return self._key(head.encode() + (digest if version_us is None else b""))
 
     def object_key(self, object_id: str) -> int:
         """The key of an object id."""
@@ -67,30 +73,56 @@ class Identity:
         return self._objects.find(self.object_key(object_id))
 
     def fill(self, store: SqliteStore) -> None:
-        """Enter what the ledger holds beyond the files: at start, after a crash."""
-        for index, by_object in ((self._same, False), (self._objects, True)):
-            position = index.covered
-            while page := self._page(store, position):
-                for position, origin, object_id, version_us, audience, own, digest in page:
-                    if by_object:
-                        key = self.object_key(object_id or "")
-                    else:
-                        version = b"%d" % version_us if own else b"#" + (digest or b"")
-                        head = f"{origin}\0{object_id}\0{audience}\0"
-                        key = self._key(head.encode() + version)
-                    index.add(key, position)
+        """Enter what the ledger holds beyond the indexes: at start, after a crash."""
+        length = store.last()[0]
+        for index in (self._same, self._objects):
+            if index.reached > length:  # the files are of a longer history than this one
+                index.clear()
+            while page := self._page(store, index.reached):
+                for row in page:
+                    same, object_key = self._keys_of_row(row)
+                    index.add(same if index is self._same else object_key, row[0])
+
+    def _keys_of_row(self, row: tuple[Any, ...]) -> tuple[int, int]:
+        _, kind, origin, object_id, version_us, audience, own, digest = row
+        if origin is None:
+            return ERASED_KEY, ERASED_KEY
+        version_us = version_us if own else None
+        same = self.key(KINDS[kind], origin, object_id, audience, version_us, digest)
+        return same, self.object_key(object_id)
 
     @staticmethod
-    def _page(store: SqliteStore, after: int) -> list[tuple[int, str, str, int, int, bool, bytes]]:
+    def _page(store: SqliteStore, after: int) -> list[tuple[Any, ...]]:
         # An object without a version of its own was given its stamp as version.
-        rows = store.reading.execute(
-            "SELECT position, origin, object_id, coalesce(version, 0), audience,"
-            " version <> stamp, digest FROM entries WHERE position > ? ORDER BY position LIMIT ?",
+        return store.reading.execute(
+            "SELECT position, kind, origin, object_id, version, audience, version <> stamp, digest"
+            " FROM entries WHERE position > ? ORDER BY position LIMIT ?",
             (after, _FILL_PAGE),
-        )
-        return rows.fetchall()
+        ).fetchall()
 
-    def flush(self) -> None:
-        """Write both indexes out, so that the next start is quick."""
-        self._same.flush()
-        self._objects.flush()
+    def keys_of(self, entry: Entry) -> tuple[int, int]:
+        """The identity and the object key of an entry that is not erased."""
+        version_us = None if entry.version_us == entry.stamp_us else entry.version_us
+        header = entry.header
+        same = self.key(
+            header.kind, entry.origin, entry.object_id, header.audience, version_us, entry.digest
+        )
+        return same, self.object_key(entry.object_id)
+
+    def forget_recent(self, entries: Sequence[Entry]) -> None:
+        """Take erased entries, as they were, out of memory; on the adding thread alone."""
+        self._same.forget_recent([(self.keys_of(entry)[0], entry.position) for entry in entries])
+        self._objects.forget_recent([(self.keys_of(e)[1], e.position) for e in entries])
+
+    def forget(self, entries: Sequence[Entry]) -> None:
+        """Take erased entries, as they were, out of the files; after `forget_recent`.
+
+        Raises `OSError` when a file cannot be written.
+        """
+        self._same.forget([(self.keys_of(entry)[0], entry.position) for entry in entries])
+        self._objects.forget([(self.keys_of(entry)[1], entry.position) for entry in entries])
+
+    def close(self) -> None:
+        """Write both indexes out, so that the next start is quick, and let go of the files."""
+        self._same.close()
+        self._objects.close()

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bayanihan.errors import Broken
+from bayanihan.ledger.connections import ThreadConnections
 from bayanihan.ledger.entry import Entry
 
 Scan = Callable[[int, int, Sequence[str]], list[tuple[Entry, bytes | None]]]
@@ -48,9 +48,7 @@ class Projection:
     ) -> None:
         self._path = folder / f"{self.name}.db" if folder else None
         self._read_only = read_only
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        self._readers = ThreadConnections(self._connect)
         self._mark = f"{epoch.hex()}/{self.version}"
         if self._path and not read_only and not self._usable(self._path, length):
             for suffix in ("", "-wal", "-shm"):
@@ -66,9 +64,9 @@ class Projection:
         try:
             with contextlib.closing(sqlite3.connect(path)) as db:
                 row = db.execute("SELECT mark, position FROM progress").fetchone()
-        except sqlite3.DatabaseError:
+            return bool(row) and row[0] == self._mark and int(row[1]) <= length
+        except (sqlite3.DatabaseError, ValueError, TypeError):
             return False
-        return bool(row) and row[0] == self._mark and int(row[1]) <= length
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -84,8 +82,7 @@ class Projection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA busy_timeout = 10000")
-        with self._lock:
-            self._connections.append(db)
+        db.execute("PRAGMA secure_delete = ON")
         return db
 
     def _connect_to_snapshot(self, path: Path) -> sqlite3.Connection:
@@ -98,18 +95,24 @@ class Projection:
         )
         db.execute("PRAGMA busy_timeout = 10000")
         db.execute("BEGIN")
-        self._connections.append(db)
         return db
 
     def _open(self) -> int:
         found = self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'progress'").fetchone()
-        if not found:
+        if not found and not self._read_only:
             with self._transaction():
                 self.db.execute("CREATE TABLE progress (mark TEXT, position INTEGER)")
                 self.db.execute("INSERT INTO progress VALUES (?, 0)", (self._mark,))
                 for statement in filter(str.strip, self.schema.split(";")):
                     self.db.execute(statement)
-        return int(self.db.execute("SELECT position FROM progress").fetchone()[0])
+        mark, position = self.db.execute("SELECT mark, position FROM progress").fetchone()
+        if mark != self._mark:
+            raise Broken(
+                "record-damaged",
+                f"The projection {self.name!r} is of another history or version",
+                next_step="Start the hub: it is folded anew.",
+            )
+        return int(position)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -127,11 +130,7 @@ class Projection:
         """This thread's own connection, for look-ups beside the fold."""
         if self._path is None or self._read_only:
             return self.db
-        db: sqlite3.Connection | None = getattr(self._local, "db", None)
-        if db is None:
-            db = self._local.db = self._connect()
-            db.execute("PRAGMA query_only = ON")
-        return db
+        return self._readers.get()
 
     def loaded(self) -> None:
         """Called once when the file is open: fill what is kept in memory besides."""
@@ -149,6 +148,7 @@ class Projection:
         Args:
             scan: reads entries of given kinds after a position, in order.
             length: the ledger's last position when the caller last looked.
+            limit: how many entries one transaction folds.
         """
         if self.position >= length:
             return False
@@ -160,6 +160,9 @@ class Projection:
                     self.fold(entry, body)
             self.db.execute("UPDATE progress SET position = ?", (reached,))
         self.position = reached
+        if any(entry.header.kind == "erased" for entry, _ in page) and self._path:
+            # What the erasure took out must not live on in the write-ahead log.
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.folded()
         return reached < length
 
@@ -183,7 +186,5 @@ class Projection:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            for db in self._connections:
-                db.close()
-            self._connections.clear()
+        self._readers.close()
+        self.db.close()

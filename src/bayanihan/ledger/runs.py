@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ logger = logging.getLogger(__name__)
 
 RECENT_LIMIT = 262_144
 FAN_IN = 8
+# What an erased entry is filed under; a real key that is equal is told apart by its row.
+ERASED_KEY = 0
+# Set in the position of an entry that was erased after its file was written.
+GONE = 1 << 63
+
+_Recent = dict[int, int | list[int]]
 
 
 class _Run:
@@ -29,23 +35,54 @@ class _Run:
     __slots__ = ("first", "keys", "last", "path", "positions", "units")
 
     def __init__(self, path: Path) -> None:
-        import numpy
+        import numpy as np
 
         first, last, units = path.stem.split("-")
         self.path, self.first, self.last, self.units = path, int(first), int(last), int(units)
-        table = numpy.memmap(path, dtype="<u8", mode="r").reshape(2, -1)
-        self.keys: Any = table[0]
-        self.positions: Any = table[1]
+        table = np.memmap(path, dtype="<u8", mode="r").reshape(2, -1)
+        self.keys: Any = table[0].view(np.ndarray)
+        self.positions: Any = table[1].view(np.ndarray)
 
     def find(self, keys: Any) -> list[tuple[int, int]]:
-        """Every (key, position) of this run whose key is among `keys`, an array."""
-        found: list[tuple[int, int]] = []
+        """Every (key, position) of this run whose key is among `keys`, a sorted array."""
         left = self.keys.searchsorted(keys, "left")
-        right = self.keys.searchsorted(keys, "right")
-        for at in (right > left).nonzero()[0].tolist():
+        last = len(self.keys) - 1
+        hits = (self.keys[left.clip(max=last)] == keys).nonzero()[0]
+        if not len(hits):
+            return []
+        right = self.keys.searchsorted(keys[hits], "right")
+        found: list[tuple[int, int]] = []
+        for at, end in zip(hits.tolist(), right.tolist(), strict=True):
             key = int(keys[at])
-            found += [(key, int(p)) for p in self.positions[int(left[at]) : int(right[at])]]
+            slots = self.positions[left[at] : end].tolist()
+            found += [(key, slot) for slot in slots if not slot & GONE]
         return found
+
+    def erase(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Mark the positions of (key, position) pairs as gone, and overwrite their keys.
+
+        What is gone goes to the front of its key's slice, under the key before it: so the
+        order holds, and a key of which nothing is left stands nowhere in the file.
+        """
+        import numpy as np
+
+        with self.path.open("r+b") as file:
+            for key, position in pairs:
+                wanted = np.uint64(key)
+                left = int(self.keys.searchsorted(wanted, "left"))
+                right = int(self.keys.searchsorted(wanted, "right"))
+                slots = self.positions[left:right].tolist()
+                if position not in slots:
+                    continue
+                gone = [*(slot for slot in slots if slot & GONE), position | GONE]
+                left_over = [slot for slot in slots if slot != position and not slot & GONE]
+                before = int(self.keys[left - 1]) if left else ERASED_KEY
+                file.seek(8 * left)
+                np.full(len(gone), before, dtype="<u8").tofile(file)
+                file.seek(8 * (len(self.keys) + left))
+                np.array([*gone, *left_over], dtype="<u8").tofile(file)
+                file.flush()
+            os.fsync(file.fileno())
 
 
 def _write(path: Path, keys: Any, positions: Any) -> None:
@@ -81,11 +118,12 @@ class SortedRuns:
         self._spawn = spawn or run_in_background
         self._lock = threading.Lock()
         self._busy = threading.Lock()
-        self._recent: dict[int, int | list[int]] = {}
+        self._recent: _Recent = {}
         self._recent_span = (0, 0)
-        self._sealing: list[tuple[dict[int, int | list[int]], tuple[int, int]]] = []
+        self._sealing: list[tuple[_Recent, tuple[int, int]]] = []
         folder.mkdir(parents=True, exist_ok=True)
         self._runs: list[_Run] = self._load()
+        self.reached = self._runs[-1].last if self._runs else 0
 
     @property
     def covered(self) -> int:
@@ -95,19 +133,29 @@ class SortedRuns:
     def _load(self) -> list[_Run]:
         for stale in self._folder.glob("*.partial"):
             stale.unlink()
-        paths = sorted(
-            self._folder.glob("*.run"),
-            key=lambda path: (int(path.stem.split("-")[0]), -int(path.stem.split("-")[1])),
-        )
+        spans = []
+        for path in self._folder.glob("*.run"):
+            try:
+                first, last, _ = map(int, path.stem.split("-"))
+            except ValueError:
+                path.unlink()  # not a name of ours
+            else:
+                spans.append((first, -last, path))
         chain: list[_Run] = []
-        for path in paths:
-            first, last, _ = map(int, path.stem.split("-"))
+        for first, negative, path in sorted(spans):
             covered = chain[-1].last if chain else 0
-            if first == covered + 1 and path.stat().st_size == 16 * (last - first + 1):
+            size_bytes = 16 * (-negative - first + 1)
+            if first == covered + 1 and path.stat().st_size == size_bytes > 0:
                 chain.append(_Run(path))
             else:  # already inside a merged run, or cut off from the chain by a lost file
                 path.unlink()
         return chain
+
+    def clear(self) -> None:
+        """Forget everything and delete the files; before the first `add` alone."""
+        for run in self._runs:
+            run.path.unlink()
+        self._runs, self._recent, self._recent_span, self.reached = [], {}, (0, 0), 0
 
     def add(self, key: int, position: int) -> None:
         """Enter one key. Positions must be consecutive."""
@@ -120,14 +168,15 @@ class SortedRuns:
                 recent[key] = [known, position]
         start = self._recent_span[0] or position
         self._recent_span = (start, position)
+        self.reached = position
         if position - start + 1 >= self._limit:
             self._seal()
+            self._spawn(self._settle)
 
     def _seal(self) -> None:
         with self._lock:
-            self._sealing.append((self._recent, self._recent_span))
+            self._sealing = [*self._sealing, (self._recent, self._recent_span)]
             self._recent, self._recent_span = {}, (0, 0)
-        self._spawn(self._settle)
 
     def _settle(self) -> None:
         with self._busy:
@@ -149,15 +198,15 @@ class SortedRuns:
             self._merge()
 
     def _merge(self) -> None:
-        import numpy
+        import numpy as np
 
         while True:
             tail = self._runs[-FAN_IN:]
             if len(tail) < FAN_IN or len({run.units for run in tail}) > 1:
                 return
-            keys = numpy.concatenate([run.keys for run in tail])
-            positions = numpy.concatenate([run.positions for run in tail])
-            order = numpy.argsort(keys, kind="stable")
+            keys = np.concatenate([run.keys for run in tail])
+            positions = np.concatenate([run.positions for run in tail])
+            order = np.argsort(keys, kind="stable")
             units = tail[0].units * FAN_IN
             path = self._folder / f"{tail[0].first}-{tail[-1].last}-{units}.run"
             _write(path, keys[order], positions[order])
@@ -169,52 +218,96 @@ class SortedRuns:
 
     def find(self, key: int) -> list[int]:
         """The positions entered under `key`, ascending. A hit must be checked by its row."""
-        return self.find_many((key,)).get(key, [])
+        return sorted(self.find_many((key,)).get(key, []))
 
     def find_many(self, keys: Sequence[int]) -> dict[int, list[int]]:
         """The positions of each key that has any; one pass over the files for all keys."""
         with self._lock:
             runs, memory = self._runs, [held for held, _ in self._sealing]
             memory.append(self._recent)
+        wanted = set(keys)
         found: dict[int, list[int]] = {}
         if runs:
-            import numpy
+            import numpy as np
 
-            wanted = numpy.array(sorted(set(keys)), dtype="<u8")
+            ordered = np.array(sorted(wanted), dtype="<u8")
             for run in runs:
-                for key, position in run.find(wanted):
+                for key, position in run.find(ordered):
                     found.setdefault(key, []).append(position)
         for held in memory:
-            for key in keys:
-                known = held.get(key)
-                if known is not None:
-                    more = known if isinstance(known, list) else [known]
-                    found.setdefault(key, []).extend(more)
-        return found
+            for key in wanted & held.keys() if len(wanted) > 1 else wanted:
+                known = held.get(key, [])
+                found.setdefault(key, []).extend(known if isinstance(known, list) else [known])
+        return {key: positions for key, positions in found.items() if positions}
+
+    def forget_recent(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """File what memory holds of (key, position) `pairs` under `ERASED_KEY` instead.
+
+        On the adding thread alone, and before `forget`.
+        """
+        for key, position in pairs:
+            if position >= self._recent_span[0] > 0:
+                _file_as_erased(self._recent, key, position)
+
+    def forget(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """The same for what is sealed or in files.
+
+        Raises:
+            OSError: when a file cannot be written; what stands in it is then still there.
+        """
+        with self._busy:
+            for held, _ in self._sealing:
+                for key, position in pairs:
+                    _file_as_erased(held, key, position)
+            for run in self._runs:
+                within = [pair for pair in pairs if run.first <= pair[1] <= run.last]
+                if within:
+                    run.erase(within)
 
     def flush(self) -> None:
         """Write what is still in memory, so that the next start need not fill it in."""
         if self._recent_span[0]:
-            with self._lock:
-                self._sealing.append((self._recent, self._recent_span))
-                self._recent, self._recent_span = {}, (0, 0)
+            self._seal()
         self._settle()
+
+    def close(self) -> None:
+        """Write out what is in memory and let go of the files."""
+        self.flush()
+        with self._busy, self._lock:
+            self._runs, self._sealing = [], []
 
     def settle(self) -> None:
         """Wait until the background work is done."""
         self._settle()
 
 
-def _arrays(recent: dict[int, int | list[int]]) -> tuple[Any, Any]:
-    import numpy
+def _file_as_erased(held: _Recent, key: int, position: int) -> None:
+    known = held.get(key)
+    if known == position:
+        del held[key]
+    elif isinstance(known, list) and position in known:
+        held[key] = [other for other in known if other != position]
+    else:
+        return
+    erased = held.get(ERASED_KEY, [])
+    held[ERASED_KEY] = sorted([*(erased if isinstance(erased, list) else [erased]), position])
 
-    pairs: Iterable[tuple[int, int]] = (
-        (key, position)
-        for key, known in recent.items()
-        for position in (known if isinstance(known, list) else (known,))
+
+def _arrays(recent: _Recent) -> tuple[Any, Any]:
+    """The keys and positions of a dict, sorted by both. Made without a tuple for each."""
+    import numpy as np
+
+    lists = {key: known for key, known in recent.items() if isinstance(known, list)}
+    single = len(recent) - len(lists)
+    keys = np.fromiter((k for k in recent if k not in lists), dtype="<u8", count=single)
+    positions = np.fromiter(
+        (p for p in recent.values() if not isinstance(p, list)), dtype="<u8", count=single
     )
-    table = numpy.array(sorted(pairs), dtype="<u8").reshape(-1, 2)
-    return table[:, 0].copy(), table[:, 1].copy()
+    more = [np.full(len(known), key, dtype="<u8") for key, known in lists.items()]
+    keys = np.concatenate([keys, *more])
+    positions = np.concatenate([positions, *(np.array(p, dtype="<u8") for p in lists.values())])
+    order = np.lexsort((positions, keys))
+    return keys[order], positions[order]
 
 
 def run_in_background(work: Callable[[], None]) -> None:

@@ -1,7 +1,8 @@
 """The SQLite store: one file, one writing connection, one reading connection a thread.
 
 The table is append-only; the only update is an erasure. No index but the one over
-(audience, position) lies on the insert path, and that one grows at a few right edges.
+(audience, kind, exercise, position) lies on the insert path, and that one grows at a few
+right edges. Erased entries leave it, so that readers need not step over them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 from bayanihan.core.marking import Audience
 from bayanihan.core.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash, peaks_of
 from bayanihan.errors import Broken
+from bayanihan.ledger.connections import ThreadConnections
 from bayanihan.ledger.entry import KINDS, Entry, Header
 
 SCHEMA_VERSION = 1
@@ -32,8 +34,10 @@ CREATE TABLE entries (
     author TEXT, origin TEXT, collection TEXT, object_id TEXT, version INTEGER,
     original BLOB, salt BLOB, digest BLOB, size INTEGER NOT NULL, body BLOB
 ) STRICT;
-CREATE INDEX entries_audience ON entries (audience, position);
+CREATE INDEX entries_seen ON entries (audience, kind, exercise, position)
+    WHERE author IS NOT NULL;
 CREATE INDEX entries_kind ON entries (kind, position) WHERE kind <> 0;
+CREATE INDEX entries_erased ON entries (position) WHERE author IS NULL;
 CREATE TABLE tiles (
     level INTEGER, number INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, number)
 ) STRICT, WITHOUT ROWID;
@@ -48,7 +52,10 @@ COLUMNS = (
 )
 _WIDTH = COLUMNS.count(",") + 1
 _ROWS_PER_STATEMENT = 200
-_HASH = 32
+HASH_SIZE_BYTES = 32
+# The writer keeps the right edges of its trees; a reader's pages are in the system's cache.
+_WRITER_CACHE_KIB = 65_536
+_READER_CACHE_KIB = 8_192
 
 
 def _insert(rows: int) -> str:
@@ -73,6 +80,11 @@ def entry_of(row: Sequence[Any]) -> Entry:
     return Entry(header, row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13])
 
 
+def entry_of_columns(row: Sequence[Any]) -> tuple[Entry, bytes]:
+    """The entry and the salt of one row of `COLUMNS`; the salt is empty once erased."""
+    return entry_of((*row[:12], *row[13:15])), row[12] or b""
+
+
 class SqliteStore:
     """Rows, tiles, audiences and metadata in one SQLite file.
 
@@ -88,21 +100,23 @@ class SqliteStore:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._read_only = read_only
-        self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._connections_lock = threading.Lock()
+        self.readers = ThreadConnections(lambda: self._connect(_READER_CACHE_KIB))
         self._audiences: list[Audience] = []
         try:
             if not read_only:
                 path.touch(mode=0o600)
-                self.writing = self._connect()
+                self.writing = self._connect(_WRITER_CACHE_KIB)
+                self._connections.append(self.writing)
                 self.writing.execute("PRAGMA wal_autocheckpoint = 0")
                 self._create()
             self._check_version()
         except sqlite3.DatabaseError as error:
+            self.close()
             raise Broken("record-damaged", f"{path.name} cannot be read: {error}") from error
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cache_kib: int) -> sqlite3.Connection:
         mode = "ro" if self._read_only else "rw"
         connection = sqlite3.connect(
             f"{self.path.resolve().as_uri()}?mode={mode}",
@@ -111,14 +125,12 @@ class SqliteStore:
             check_same_thread=False,
         )
         connection.execute("PRAGMA busy_timeout = 10000")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         if not self._read_only:
             connection.execute("PRAGMA page_size = 8192")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
-        with self._connections_lock:
-            self._connections.append(connection)
         return connection
 
     def _create(self) -> None:
@@ -144,6 +156,8 @@ class SqliteStore:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """One durable, all-or-nothing change by the writing connection."""
+        if self.writing.in_transaction:  # a rollback that failed is made up for
+            self.writing.execute("ROLLBACK")
         self.writing.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -155,19 +169,24 @@ class SqliteStore:
 
     @property
     def reading(self) -> sqlite3.Connection:
-        """This thread's reading connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-        return connection
+        """This thread's reading connection. Raises `Unavailable("stopping")` once closed."""
+        return self.readers.get()
 
     def checkpointing(self) -> sqlite3.Connection:
         """A connection of its own for the thread that folds the WAL back."""
-        return self._connect()
+        connection = self._connect(_READER_CACHE_KIB)
+        with self._connections_lock:
+            self._connections.append(connection)
+        return connection
+
+    def copy_to(self, path: Path) -> None:
+        """Write one moment of the whole store into a new file, beside whoever writes."""
+        with contextlib.closing(self._connect(_READER_CACHE_KIB)) as connection:
+            connection.execute("VACUUM INTO ?", (str(path),))
 
     def close(self) -> None:
         """Close every connection; the last one folds the WAL into the file."""
+        self.readers.close()
         with self._connections_lock:
             for connection in self._connections:
                 connection.close()
@@ -201,10 +220,6 @@ class SqliteStore:
             " size = 0, body = NULL WHERE position = ?",
             [(position,) for position in positions],
         )
-
-    def truncate(self) -> None:
-        """Fold the WAL back and empty it, so that no erased byte is left in it."""
-        self.writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def last(self) -> tuple[int, int]:
         """The highest position and its stamp; (0, 0) when the ledger is empty."""
@@ -246,7 +261,10 @@ class SqliteStore:
         find = "SELECT stamp FROM entries WHERE position = ?"
         while low < high:
             middle = (low + high + 1) // 2
-            if self.reading.execute(find, (middle,)).fetchone()[0] <= stamp_us:
+            row = self.reading.execute(find, (middle,)).fetchone()
+            if row is None:
+                raise Broken("record-damaged", f"Position {middle} is missing")
+            if row[0] <= stamp_us:
                 low = middle
             else:
                 high = middle - 1
@@ -294,14 +312,19 @@ class SqliteStore:
         )
         return b"".join(leaf for (leaf,) in leaves)
 
+    def upper_tiles(self) -> dict[tuple[int, int], bytes]:
+        """Every stored tile above level 0, by (level, number)."""
+        rows = self.reading.execute("SELECT level, number, hashes FROM tiles WHERE level > 0")
+        return {(level, number): bytes(hashes) for level, number, hashes in rows}
+
     def node(self, level: int, index: int) -> bytes:
         """The root of the perfect subtree (level, index): `bayanihan.core.merkle.Node`."""
         tile_level, rest = divmod(level, TILE_HEIGHT)
         first = index << rest
         number, offset = divmod(first, TILE_WIDTH)
         tile = self.tile(tile_level, number)
-        part = tile[offset * _HASH : (offset + (1 << rest)) * _HASH]
-        hashes = [part[at : at + _HASH] for at in range(0, len(part), _HASH)]
+        part = tile[offset * HASH_SIZE_BYTES : (offset + (1 << rest)) * HASH_SIZE_BYTES]
+        hashes = [part[at : at + HASH_SIZE_BYTES] for at in range(0, len(part), HASH_SIZE_BYTES)]
         if len(hashes) != 1 << rest:
             raise Broken("record-damaged", f"The tree lacks hashes at level {level}, {index}")
         while len(hashes) > 1:

@@ -7,7 +7,7 @@ room, a key and a version that starts at 1; a `put` may insist on the version it
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -71,6 +71,14 @@ def apply_changes(connection: sqlite3.Connection, changes: list[Change]) -> bool
     return True
 
 
+def note_once(connection: sqlite3.Connection, room: str, keys: Sequence[str], value: bytes) -> None:
+    """Write a document under each key that has none yet; the others stay as they are."""
+    connection.executemany(
+        "INSERT INTO state VALUES (?, ?, 1, ?) ON CONFLICT (room, key) DO NOTHING",
+        [(room, key, value) for key in keys],
+    )
+
+
 class State:
     """`StateContract` over SQLite: writes go through the one writer.
 
@@ -107,9 +115,11 @@ class State:
         self, room: str, prefix: str = "", after: str = "", limit: int = 100
     ) -> list[Document]:
         """See `StateContract`."""
+        # A key that begins with the prefix sorts before the prefix with 0xFF after it,
+        # as no UTF-8 text holds that byte.
         rows = self._reading().execute(
-            "SELECT room, key, version, value FROM state"
-            " WHERE room = ? AND key >= ? AND key < ? AND key > ? ORDER BY key LIMIT ?",
-            (room, prefix, prefix + "\U0010ffff", after, limit),
+            "SELECT room, key, version, value FROM state WHERE room = ? AND key >= ?"
+            " AND key > ? AND key < CAST(? AS TEXT) ORDER BY key LIMIT ?",
+            (room, prefix, after, prefix.encode() + b"\xff", limit),
         )
         return [Document(*row) for row in rows]

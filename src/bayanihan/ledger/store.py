@@ -6,14 +6,18 @@
     only against entries of the same origin in the same audience.
 `read(viewer, after, limit, where) -> page`
     Only what the viewer may see, in position order, never skipping an entry that commits
-    later. Authorisation lives here, so that no exit can forget it. Costs O(limit).
+    later. Authorisation lives here, so that no exit can forget it. Costs O(limit), or less
+    where the viewer has nothing new. `after` beyond the record is refused as `reset`.
+    `read_bodies` is the same page with bodies and stamps alone.
 `body(viewer, position) -> bytes`
     The exact bytes that were submitted, or `erased`, or `not-found`: an entry that the
     viewer may not see is indistinguishable from one that does not exist.
 `wait(after, timeout_s) -> position`
     Returns as soon as the ledger is longer than `after`, or at the time-out.
 `erase(viewer, object_id, reason)`
-    Removes the erasable part of every version and re-share, appends `erased`.
+    Removes the erasable part of every version and re-share that the viewer's origin
+    published, appends `erased` to each audience that had one. When it returns, no byte of
+    them is left in the file, its write-ahead log or the indexes.
 `head()`, `prove(position, size)`, `extend(old, new)`
     The tree's size and root, an inclusion proof and a consistency proof (RFC 9162).
 
@@ -59,6 +63,15 @@ class Page(msgspec.Struct, frozen=True):
     more: bool
 
 
+class BodyPage(msgspec.Struct, frozen=True):
+    """A page for the bulk exits: exact bytes, and the stamp of each, in position order."""
+
+    bodies: tuple[bytes, ...]
+    stamps: tuple[int, ...]
+    last: int
+    more: bool
+
+
 class Head(msgspec.Struct, frozen=True):
     """The tree: how many leaves, and the root over them."""
 
@@ -75,6 +88,10 @@ class LedgerContract(Protocol):
 
     def read(self, viewer: Viewer, after: int, limit: int, where: Where = ...) -> Page:
         """A page of what `viewer` may see."""
+        ...
+
+    def read_bodies(self, viewer: Viewer, after: int, limit: int, where: Where = ...) -> BodyPage:
+        """The same page as bodies and stamps."""
         ...
 
     def body(self, viewer: Viewer, position: int) -> bytes:

@@ -8,17 +8,17 @@ projection is folded again and compared with the file at the file's own position
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bayanihan.core.merkle import (
-    Frontier,
-    inclusion_path,
-    verify_inclusion,
-)
+import msgspec
+
+from bayanihan.core.merkle import TILE_WIDTH, Frontier, inclusion_path, verify_inclusion
 from bayanihan.errors import BayanihanError
-from bayanihan.ledger.entry import audience_digest, erasable_bytes, header_bytes, leaf_hash
+from bayanihan.ledger.entry import KINDS, audience_digest, erasable_bytes, header_bytes, leaf_hash
 from bayanihan.ledger.projection import Projection
 from bayanihan.ledger.sqlite import COLUMNS, SqliteStore
 
@@ -27,12 +27,17 @@ _PROOFS = 64
 
 @dataclass(slots=True)
 class Report:
-    """What the checker read and what it found. `faults` is empty when all is well."""
+    """What the checker read and what it found. `faults` is empty when all is well.
+
+    `unchecked` names projections that stand behind an erasure: until they have folded it,
+    they cannot be compared with a record from which it is gone.
+    """
 
     entries: int = 0
     erased: int = 0
     root: str = ""
     projections: dict[str, int] = field(default_factory=dict)
+    unchecked: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -49,40 +54,64 @@ def check_ledger(store: SqliteStore, *, limit: int = 1_000) -> Report:
         limit: faults to list before giving up.
     """
     report = Report()
+    try:
+        _check_entries(store, report, limit)
+    except (sqlite3.Error, msgspec.MsgspecError, struct.error, ValueError) as error:
+        report.faults.append(f"the record cannot be read to its end: {error}")
+    except BayanihanError as error:
+        report.faults.append(error.message)
+    return report
+
+
+def _check_entries(store: SqliteStore, report: Report, limit: int) -> None:
     digests = [audience_digest(audience) for audience in store.audiences()]
+    # Read before the rows: what the tree held then, the rows must still bear out.
+    held = store.upper_tiles()
     frontier, completed, last_stamp_us = Frontier(), list[tuple[int, bytes]](), 0
     for row in store.reading.execute(f"SELECT {COLUMNS} FROM entries ORDER BY position"):
-        position, stamp_us, number, leaf = row[0], row[1], row[3], row[5]
+        position, stamp_us = row[0], row[1]
         report.entries += 1
         if position != report.entries:
             report.faults.append(f"position {report.entries} is missing before {position}")
             report.entries = position
         if stamp_us <= last_stamp_us:
             report.faults.append(f"entry {position}: its stamp does not follow the one before")
-        if not 0 < number <= len(digests):
-            report.faults.append(f"entry {position}: its audience {number} is unknown")
-        elif row[6] is None:
-            report.erased += 1
-            if row[15] is not None:
-                report.faults.append(f"entry {position}: erased, but its body is still there")
-        else:
-            report.faults += _check_row(row, digests[number - 1])
+        report.faults += _check_row(row, digests)
+        report.erased += row[6] is None
         last_stamp_us = stamp_us
-        frontier.append(leaf, completed)
+        frontier.append(row[5], completed)
         if len(report.faults) >= limit:
-            return report
+            del report.faults[limit:]
+            return
     report.root = frontier.root().hex()
-    _check_tree(store, frontier, completed, report)
-    return report
+    levels: dict[int, list[bytes]] = {}
+    for level, node in completed:
+        levels.setdefault(level, []).append(node)
+    for (level, number), hashes in held.items():
+        found = b"".join(levels.get(level, [])[number * TILE_WIDTH : (number + 1) * TILE_WIDTH])
+        if not found.startswith(hashes):
+            report.faults.append(f"tile {level}/{number} does not match the leaves")
+    if frontier.size:
+        _check_tree(store, frontier, levels, report)
 
 
-def _check_row(row: tuple[Any, ...], audience: bytes) -> list[str]:
+def _check_row(row: tuple[Any, ...], audiences: list[bytes]) -> list[str]:
     position, stamp_us, kind, number, exercise, leaf = row[:6]
-    author, origin, collection, object_id, version_us, original, salt, digest, size, body = row[6:]
+    *facts, size_bytes, body = row[6:]
+    author, origin, collection, object_id, version_us, original, salt, digest = facts
+    if not 0 < number <= len(audiences):
+        return [f"entry {position}: its audience {number} is unknown"]
+    if not 0 <= kind < len(KINDS):
+        return [f"entry {position}: its kind {kind} is unknown"]
+    absent = [fact is None for fact in (*facts, body)]
+    if all(absent):
+        return []
+    if any(absent):
+        return [f"entry {position}: a part of it is missing; an erasure takes all of it"]
     faults = []
-    if body is None or hashlib.sha256(body).digest() != digest or len(body) != size:
+    if hashlib.sha256(body).digest() != digest or len(body) != size_bytes:
         faults.append(f"entry {position}: its body is not what was submitted")
-    header = header_bytes(position, stamp_us, kind, bool(exercise), number, audience)
+    header = header_bytes(position, stamp_us, kind, bool(exercise), number, audiences[number - 1])
     erasable = erasable_bytes(author, origin, collection, object_id, version_us, original, digest)
     if leaf_hash(salt, header, erasable) != leaf:
         faults.append(f"entry {position}: its leaf does not commit to it")
@@ -90,18 +119,13 @@ def _check_row(row: tuple[Any, ...], audience: bytes) -> list[str]:
 
 
 def _check_tree(
-    store: SqliteStore, built: Frontier, completed: list[tuple[int, bytes]], report: Report
+    store: SqliteStore, built: Frontier, levels: dict[int, list[bytes]], report: Report
 ) -> None:
     """Compare the stored tiles with the tree built from the leaves, and try some proofs."""
     size = built.size
-    if not size:
-        return
-    levels: dict[int, list[bytes]] = {}
-    for level, node in completed:
-        levels.setdefault(level, []).append(node)
     for level, hashes in levels.items():
-        for number in range((len(hashes) + 255) // 256):
-            expected = b"".join(hashes[number * 256 : number * 256 + 256])
+        for number in range((len(hashes) + TILE_WIDTH - 1) // TILE_WIDTH):
+            expected = b"".join(hashes[number * TILE_WIDTH : (number + 1) * TILE_WIDTH])
             if not store.tile(level, number).startswith(expected):
                 report.faults.append(f"tile {level}/{number} does not match the leaves")
     root, leaves = built.root(), levels[0]
@@ -127,6 +151,10 @@ def check_projection(
         report: told the position, and any fault.
     """
     length = found.position
+    report.projections[found.name] = length
+    if store.scan(length, 1, ("erased",)):
+        report.unchecked.append(found.name)
+        return
     replay = again()
 
     def scan(after: int, limit: int, kinds: Any) -> list[tuple[Any, bytes | None]]:
@@ -135,7 +163,6 @@ def check_projection(
     try:
         while replay.catch_up(scan, length, limit=1_000):
             pass
-        report.projections[found.name] = length
         if replay.digest() != found.digest():
             report.faults.append(f"projection {found.name}: differs from a replay up to {length}")
     finally:

@@ -1,0 +1,1 @@
+"""Every way out; each reads the ledger and none knows another."""

@@ -13,7 +13,7 @@ defender that was heard of lately and excepts nothing of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -320,11 +320,21 @@ def reached_us(
     return msgspec.json.decode(documents[0].value, type=int) if documents else None
 
 
-def member_found(state: State, member: str, feeds: Sequence[Expressed], asked: Asked) -> Found:
-    """A member's state against an object: the best of its own and constituents' defenders."""
+def member_found(
+    state: State,
+    member: str,
+    feeds: Sequence[Expressed],
+    asked: Asked,
+    sees: Callable[[str], bool] = lambda _: True,
+) -> Found:
+    """A member's state against an object: the best of its own and constituents' defenders.
+
+    `sees` says of an API key whether the object was in the feed as that key sees it: an
+    agent may stand beyond an object that was never meant for it.
+    """
     results = []
     for expressed in feeds:
-        found = best(_proofs(state, member, expressed, asked))
+        found = best(_proofs(state, member, expressed, asked, sees))
         if found.state in _SHOWN.values():
             place = (member, expressed.feed, found.state, asked.epoch)
             found = dated(found, reached_us(state, *place, asked.position))
@@ -332,9 +342,13 @@ def member_found(state: State, member: str, feeds: Sequence[Expressed], asked: A
     return best(results)
 
 
-def _proofs(state: State, member: str, expressed: Expressed, asked: Asked) -> Iterator[Found]:
+def _proofs(
+    state: State, member: str, expressed: Expressed, asked: Asked, sees: Callable[[str], bool]
+) -> Iterator[Found]:
     """What each defender proves; nothing better can follow the first that is protected."""
     for document in _listed(state, STANDINGS, standing_prefix(expressed.feed, member)):
+        if not sees(document.key.rpartition("/")[2]):
+            continue
         standing = msgspec.json.decode(document.value, type=Standing)
         found = evidence(standing, expressed, asked)
         yield found

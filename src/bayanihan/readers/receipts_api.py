@@ -9,6 +9,7 @@ from typing import Any
 
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from bayanihan.core import json_bytes, moment, signing
 from bayanihan.core.marking import Viewer
@@ -18,6 +19,7 @@ from bayanihan.errors import Refused
 from bayanihan.ledger import Change, Entry, Ledger, Where, apply_changes
 from bayanihan.readers.protection import (
     STAGES,
+    STALE_AFTER_US,
     UNKNOWN,
     Asked,
     Expressed,
@@ -51,7 +53,9 @@ class Protection:
         agent_key, show_agent_key: the registry's knowledge of agents' keys.
         expressed: the feeds that block an object as a viewer may see it; called on a worker
             thread.
+        sees: whether an API key may see an audience, by their ids.
         opted_out: members whose state others are not shown.
+        stale_after_us: how long a defender may be silent.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class Protection:
         agent_key: AgentKey,
         show_agent_key: ShowAgentKey,
         expressed: Callable[[Viewer, str], Sequence[Expressed]],
+        sees: Callable[[str, int], bool],
+        stale_after_us: int = STALE_AFTER_US,
         opted_out: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._ledger = ledger
@@ -71,6 +77,8 @@ class Protection:
         self._agent_key = agent_key
         self._show_agent_key = show_agent_key
         self._expressed = expressed
+        self._sees = sees
+        self._stale_after_us = stale_after_us
         self._opted_out = opted_out
         # One receipt at a time per member and feed: what one reads the next has written.
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -160,12 +168,14 @@ class Protection:
         """
         entry = self._entry(viewer, object_id)
         feeds = self._expressed(viewer, object_id)
-        asked = Asked(entry.position, self._ledger.epoch.hex(), self._ledger.now_us())
+        state, audience = self._ledger.state, entry.header.audience
+        now_us, epoch = self._ledger.now_us(), self._ledger.epoch.hex()
+        asked = Asked(entry.position, epoch, now_us, self._stale_after_us)
         hidden = set(self._opted_out()) - {viewer.member}
         found = {
             code: UNKNOWN
             if code in hidden
-            else member_found(self._ledger.state, code, feeds, asked)
+            else member_found(state, code, feeds, asked, lambda key: self._sees(key, audience))
             for code in self._members()
         }
         names = [expressed.feed for expressed in feeds]
@@ -210,7 +220,9 @@ def routes(protection: Protection) -> list[HTTPRouteHandler]:
         return await asyncio.to_thread(protection.own, viewer)
 
     @get("/api/protection/{object_id:str}")
-    async def show_protection(request: Request[Any, Any, Any], object_id: str) -> dict[str, Any]:
+    async def show_protection(
+        request: Request[Any, Any, Any], object_id: FromPath[str]
+    ) -> dict[str, Any]:
         """Who is protected against an object, member by member."""
         viewer = _viewer(request)
         require_if_signed_in(viewer, "read")

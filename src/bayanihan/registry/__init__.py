@@ -9,7 +9,9 @@ from bayanihan.registry.changes import (
     KeyRevoked,
     MemberAdded,
     MemberLeft,
+    ProtectionShown,
     RegistryChange,
+    StateNoted,
     draft_of,
 )
 from bayanihan.registry.founding import FOUNDER, founding_changes, member_facts
@@ -31,8 +33,10 @@ __all__ = [
     "Member",
     "MemberAdded",
     "MemberLeft",
+    "ProtectionShown",
     "Registry",
     "RegistryChange",
+    "StateNoted",
     "draft_of",
     "founding_changes",
     "make_key",

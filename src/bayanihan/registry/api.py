@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
 
 from bayanihan.core.marking import LEVELS, Viewer
 from bayanihan.core.scope import require
@@ -23,6 +25,7 @@ from bayanihan.registry.changes import (
     KeyRevoked,
     MemberAdded,
     MemberLeft,
+    ProtectionShown,
     RegistryChange,
     draft_of,
 )
@@ -31,6 +34,9 @@ from bayanihan.registry.keys import SCOPES, make_key
 from bayanihan.registry.registry import AgentKeys, Registry
 
 _NAME_LIMIT = 64
+_TEXT_LIMIT = 200
+_PERSON = re.compile(r"[\w.@-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class KeyOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +58,12 @@ class ConstituentOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str = ""
 
 
+class ShownOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the others may see a member's protection."""
+
+    shown: bool
+
+
 class GroupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The members of a group from now on."""
 
@@ -64,26 +76,46 @@ def _check_name(name: str, where: str) -> str:
     return name
 
 
+def _check_text(text: str, where: str) -> str:
+    if len(text) > _TEXT_LIMIT or _CONTROL.search(text):
+        message = f"This is one line of {_TEXT_LIMIT} characters at most"
+        raise Refused("bad-value", message, where=where)
+    return text
+
+
+def _person_of(order: KeyOrder, key_id: str) -> str:
+    """Who holds a key: named below their own organisation, so that nobody can be another."""
+    if not order.person:
+        return key_id
+    if not _PERSON.fullmatch(order.person):
+        message = "A person's name is letters, digits, dots, hyphens, _ and @, 64 at most"
+        raise Refused("bad-value", message, where="person")
+    viewer = Viewer(key=key_id, member=order.member, constituent=order.constituent)
+    return f"{viewer.origin}/{order.person}"
+
+
 class Office:
     """Changes the registry: appends the entries, then folds them in before it answers.
 
     Args:
         ledger, registry: the record and its projection.
         entropy: random bytes for new keys.
+
+    `told` is called after each change; whoever keeps a viewer for long sets it.
     """
 
-    def __init__(
-        self, ledger: Ledger, registry: Registry, entropy: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, ledger: Ledger, registry: Registry, entropy: Callable[[int], bytes]) -> None:
         self._ledger = ledger
         self.registry = registry
         self._entropy = entropy
         self._lock = threading.Lock()
+        self.told: Callable[[], None] = _nobody
 
     async def enter(self, author: Viewer, changes: Sequence[RegistryChange]) -> None:
-        """Append changes; they are in force when this returns."""
+        """Append changes; they are in force, and `told` was called, when this returns."""
         await self._ledger.append_soon([draft_of(change, author) for change in changes])
         self.fold()
+        self.told()
 
     def fold(self) -> None:
         """Bring the registry up to the ledger's end."""
@@ -118,21 +150,25 @@ class Office:
             digest=digest.hex(),
             member=order.member,
             constituent=order.constituent,
-            person=order.person or key_id,
-            label=order.label,
+            person=_person_of(order, key_id),
+            label=_check_text(order.label, "label"),
             scopes=tuple(dict.fromkeys(order.scopes)),
             level=order.level,
             group=order.group,
         )
         await self.enter(author, [change])
-        return {"id": key_id, "key": text}
+        return {"id": key_id, "key": text, "person": change.person}
 
     async def revoke(self, author: Viewer, key_id: str) -> None:
         """End a key at once."""
         key = self.registry.keys.get(key_id)
-        if key is None:
+        if key is None or (author.member and key.member != author.member):
             raise Refused("not-found", f"There is no key {key_id!r}", where="id")
         self._check_place(author, key.member, key.constituent)
+        operators = [k for k in self.registry.keys.values() if not k.member and "admin" in k.scopes]
+        if operators == [key]:
+            message = "This is the last key that administers the hub"
+            raise Refused("bad-value", message, where="id", next_step="Make another first.")
         await self.enter(author, [KeyRevoked(self._ledger.now_us(), key_id)])
 
     async def show_agent_key(self, viewer: Viewer, public: bytes) -> str:
@@ -145,7 +181,8 @@ class Office:
             first = known.trusted is None
             change = AgentKeyAdded(at_us, viewer.key, public.hex(), trusted=first)
             await self.enter(viewer, [change])
-        return "trusted" if known.trusted is None else "pending"
+        known = self.registry.agent_keys.get(viewer.key, AgentKeys())
+        return "trusted" if public == known.trusted else "pending"
 
     async def trust(self, author: Viewer, key_id: str, public: bytes) -> None:
         """A person accepts an agent's new key in place of the one before."""
@@ -160,8 +197,8 @@ class Office:
         """Add an organisation under a member."""
         self._check_place(author, member, "")
         name = _check_name(order.name, "name")
-        at_us = self._ledger.now_us()
-        await self.enter(author, [ConstituentAdded(at_us, member, name, order.title[:200])])
+        title = _check_text(order.title, "title")
+        await self.enter(author, [ConstituentAdded(self._ledger.now_us(), member, name, title)])
 
     async def set_group(self, author: Viewer, name: str, members: tuple[str, ...]) -> None:
         """Set a group's members. `region` follows the membership and is not set."""
@@ -170,9 +207,16 @@ class Office:
             raise Refused("not-permitted", "Only the operator sets groups", where="group")
         if name == "region":
             raise Refused("bad-value", "`region` is all members, always", where="name")
-        for code in members:
-            self._check_place(author, code, "")
-        await self.enter(author, [GroupSet(self._ledger.now_us(), name, tuple(sorted(members)))])
+        chosen = tuple(sorted(set(members)))
+        unknown = [code for code in chosen if code not in self.registry.members]
+        if unknown:
+            raise Refused("bad-value", f"There is no member {unknown[0]!r}", where="members")
+        await self.enter(author, [GroupSet(self._ledger.now_us(), name, chosen)])
+
+    async def show_protection(self, author: Viewer, code: str, *, shown: bool) -> None:
+        """A member lets the others see its protection, or no longer."""
+        self._check_place(author, code, "")
+        await self.enter(author, [ProtectionShown(self._ledger.now_us(), code, shown)])
 
     async def set_membership(self, author: Viewer, code: str, *, present: bool) -> None:
         """A state joins (again), or leaves with all its keys."""
@@ -190,6 +234,10 @@ class Office:
         await self.enter(author, [change])
 
 
+def _nobody() -> None:
+    """Nobody is told."""
+
+
 def _admin(request: Request[Any, Any, Any]) -> Viewer:
     viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
     require(viewer, "admin")
@@ -198,13 +246,22 @@ def _admin(request: Request[Any, Any, Any]) -> Viewer:
 
 def routes(office: Office) -> list[HTTPRouteHandler]:
     """The handlers of the registry."""
+    return [*member_routes(office), *key_routes(office)]
+
+
+def member_routes(office: Office) -> list[HTTPRouteHandler]:
+    """The handlers of members, constituents and groups."""
     registry = office.registry
 
     @get("/api/members")
     async def list_members(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
-        """The members of the region, and for a signed-in viewer the groups they are in."""
+        """The members of the region, and which of your own groups they are in."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        groups = registry.groups.values() if viewer.key else ()
+        groups = [
+            group
+            for group in registry.groups.values()
+            if viewer.key and (not viewer.member or viewer.member in group.members)
+        ]
         return [
             {
                 **msgspec.to_builtins(member),
@@ -215,34 +272,58 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
 
     @post("/api/members/{code:str}/constituents", status_code=201)
     async def add_constituent(
-        request: Request[Any, Any, Any], code: str, data: ConstituentOrder
+        request: Request[Any, Any, Any], code: FromPath[str], data: JSONBody[ConstituentOrder]
     ) -> dict[str, str]:
         """Add a constituent under a member."""
         await office.add_constituent(_admin(request), code, data)
         return {"member": code, "name": data.name}
 
     @post("/api/members/{code:str}/leave", status_code=200)
-    async def member_leaves(request: Request[Any, Any, Any], code: str) -> dict[str, str]:
+    async def member_leaves(request: Request[Any, Any, Any], code: FromPath[str]) -> dict[str, str]:
         """A member leaves: its keys end and it sees nothing of what groups shared with it."""
         await office.set_membership(_admin(request), code, present=False)
         return {"member": code, "state": "left"}
 
     @post("/api/members/{code:str}/join", status_code=200)
-    async def member_joins(request: Request[Any, Any, Any], code: str) -> dict[str, str]:
+    async def member_joins(request: Request[Any, Any, Any], code: FromPath[str]) -> dict[str, str]:
         """A member joins again, and sees what is shared from now on."""
         await office.set_membership(_admin(request), code, present=True)
         return {"member": code, "state": "joined"}
 
+    @post("/api/members/{code:str}/protection", status_code=200)
+    async def show_protection(
+        request: Request[Any, Any, Any], code: FromPath[str], data: JSONBody[ShownOrder]
+    ) -> dict[str, Any]:
+        """Let the other members see how a member is protected, or show them `unknown`."""
+        await office.show_protection(_admin(request), code, shown=data.shown)
+        return {"member": code, "shown": data.shown}
+
     @post("/api/groups/{name:str}", status_code=200)
     async def set_group(
-        request: Request[Any, Any, Any], name: str, data: GroupOrder
+        request: Request[Any, Any, Any], name: FromPath[str], data: JSONBody[GroupOrder]
     ) -> dict[str, Any]:
         """Set the members of a group from now on."""
         await office.set_group(_admin(request), name, data.members)
         return {"group": name, "members": registry.groups[name].members}
 
+    return [
+        list_members,
+        add_constituent,
+        member_leaves,
+        member_joins,
+        show_protection,
+        set_group,
+    ]
+
+
+def key_routes(office: Office) -> list[HTTPRouteHandler]:
+    """The handlers of API keys and agents' keys."""
+    registry = office.registry
+
     @post("/api/keys", status_code=201)
-    async def issue_key(request: Request[Any, Any, Any], data: KeyOrder) -> dict[str, str]:
+    async def issue_key(
+        request: Request[Any, Any, Any], data: JSONBody[KeyOrder]
+    ) -> dict[str, str]:
         """Make a key; its secret is shown this once."""
         return await office.issue(_admin(request), data)
 
@@ -261,23 +342,23 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
                 "level": key.level,
                 "group": key.group,
                 "agent_keys_pending": [
-                    public.hex()
-                    for public in registry.agent_keys.get(key.id, AgentKeys()).pending
+                    public.hex() for public in registry.agent_keys.get(key.id, AgentKeys()).pending
                 ],
             }
             for key in registry.keys.values()
-            if not viewer.member or key.member == viewer.member
+            if viewer.member in ("", key.member)
+            if viewer.constituent in ("", key.constituent)
         ]
 
     @delete("/api/keys/{key_id:str}", status_code=200)
-    async def revoke_key(request: Request[Any, Any, Any], key_id: str) -> dict[str, str]:
+    async def revoke_key(request: Request[Any, Any, Any], key_id: FromPath[str]) -> dict[str, str]:
         """End a key at once."""
         await office.revoke(_admin(request), key_id)
         return {"id": key_id, "state": "revoked"}
 
     @post("/api/keys/{key_id:str}/agents/{public:str}", status_code=200)
     async def trust_agent_key(
-        request: Request[Any, Any, Any], key_id: str, public: str
+        request: Request[Any, Any, Any], key_id: FromPath[str], public: FromPath[str]
     ) -> dict[str, str]:
         """Accept an agent's new public key (hex) in place of the one before."""
         try:
@@ -287,14 +368,4 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
         await office.trust(_admin(request), key_id, raw)
         return {"id": key_id, "public": public, "state": "trusted"}
 
-    return [
-        list_members,
-        add_constituent,
-        member_leaves,
-        member_joins,
-        set_group,
-        issue_key,
-        list_keys,
-        revoke_key,
-        trust_agent_key,
-    ]
+    return [issue_key, list_keys, revoke_key, trust_agent_key]

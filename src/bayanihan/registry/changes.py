@@ -84,6 +84,19 @@ class AgentKeyTrusted(_Change, tag="agent-key-trusted", frozen=True):
     public: str
 
 
+class ProtectionShown(_Change, tag="protection-shown", frozen=True):
+    """A member shows the others its protection, or no longer: then it is `unknown` to them."""
+
+    code: str
+    shown: bool
+
+
+class StateNoted(_Change, tag="state-noted", frozen=True):
+    """The SHA-256 of all state, entered by the hour so that a later change of it shows."""
+
+    digest: str
+
+
 RegistryChange = (
     MemberAdded
     | MemberLeft
@@ -93,6 +106,8 @@ RegistryChange = (
     | GroupSet
     | AgentKeyAdded
     | AgentKeyTrusted
+    | ProtectionShown
+    | StateNoted
 )
 
 _decoder = msgspec.json.Decoder(RegistryChange)
@@ -113,4 +128,5 @@ def draft_of(change: RegistryChange, author: Viewer) -> Draft:
 
 def change_of(body: bytes) -> RegistryChange:
     """The change that an entry's body holds."""
-    return _decoder.decode(body)
+    change: RegistryChange = _decoder.decode(body)
+    return change

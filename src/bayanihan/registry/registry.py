@@ -6,7 +6,6 @@ memory here can be thrown away. The tables are small, so all of it is kept in di
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,6 +22,8 @@ from bayanihan.registry.changes import (
     KeyRevoked,
     MemberAdded,
     MemberLeft,
+    ProtectionShown,
+    StateNoted,
     change_of,
 )
 from bayanihan.registry.keys import Key, matches, parts_of
@@ -69,6 +70,7 @@ class Registry(Projection):
         self.groups: dict[str, Group] = {}
         self.agent_keys: dict[str, AgentKeys] = {}
         self.lost: dict[str, dict[str, int]] = {}
+        self.hidden: frozenset[str] = frozenset()
         self._viewers: dict[str, Viewer] = {}
         self._waiting: list[bytes] = []
         super().__init__(folder, epoch, length, read_only=read_only)
@@ -115,6 +117,11 @@ class Registry(Projection):
                 public = bytes.fromhex(change.public)
                 pending = tuple(key for key in known.pending if key != public)
                 self.agent_keys[change.key_id] = AgentKeys(public, pending)
+            case ProtectionShown():
+                codes = frozenset({change.code})
+                self.hidden = self.hidden - codes if change.shown else self.hidden | codes
+            case StateNoted():
+                return  # a fact about state, not about who is who
         self._viewers = {}
 
     def _set_group(self, name: str, members: tuple[str, ...]) -> None:
@@ -136,9 +143,10 @@ class Registry(Projection):
     def _add_agent_key(self, change: AgentKeyAdded) -> None:
         known = self.agent_keys.get(change.key_id, AgentKeys())
         public = bytes.fromhex(change.public)
-        if change.trusted:
+        if change.trusted and known.trusted is None:
             self.agent_keys[change.key_id] = AgentKeys(public, known.pending)
-        elif public not in known.pending:
+        elif public != known.trusted and public not in known.pending:
+            # Of two that were shown at the same moment, the second waits like any other.
             self.agent_keys[change.key_id] = AgentKeys(known.trusted, (*known.pending, public))
 
     # look-ups
@@ -155,15 +163,24 @@ class Registry(Projection):
         """The viewer that a key stands for now. Raises `Refused("not-signed-in")`."""
         known = self._viewers.get(key_id)
         if known is None:
-            key = self.keys.get(key_id)
-            if key is None:
-                raise Refused("not-signed-in", "This key was revoked")
+            key = self.key(key_id)
             lost = tuple(sorted(self.lost.get(key.member, {}).items()))
             known = Viewer(
                 key.id, key.person, key.member, key.constituent, frozenset(key.scopes), lost
             )
             self._viewers[key_id] = known
         return known
+
+    def key(self, key_id: str) -> Key:
+        """A key in force. Raises `Refused("not-signed-in")`."""
+        key = self.keys.get(key_id)
+        if key is None:
+            raise Refused("not-signed-in", "This key was revoked")
+        return key
+
+    def has_person(self, person: str) -> bool:
+        """Whether a key in force is this person's."""
+        return any(key.person == person for key in self.keys.values())
 
     def group(self, name: str) -> Group:
         """A group as constituted now. Raises `Refused("bad-parameter")`."""
@@ -189,5 +206,3 @@ def _key_of(change: KeyAdded) -> Key:
         change.level,
         change.group,
     )
-
-

@@ -1,0 +1,1 @@
+"""The console: pages for people, sign-in, and how errors leave."""

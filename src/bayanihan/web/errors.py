@@ -1,4 +1,4 @@
-"""How errors leave over HTTP: one JSON shape, whatever raised them."""
+"""How errors leave over HTTP: one JSON shape, or a page for a person, whatever raised them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from litestar import Request
 from litestar.exceptions import (
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     ValidationException,
@@ -16,17 +17,30 @@ from litestar.exceptions import (
 from litestar.response import Response
 
 from bayanihan.errors import BayanihanError, Broken, Refused, as_json
+from bayanihan.web.render import markup, page
 
 logger = logging.getLogger(__name__)
 
 
-def answer(error: BayanihanError) -> Response[bytes]:
+def wants_page(accept: str) -> bool:
+    """Whether an Accept header asks for a page: only browsers name `text/html`."""
+    kinds = (part.partition(";")[0].strip().lower() for part in accept.split(","))
+    return "text/html" in kinds
+
+
+def answer(request: Request[Any, Any, Any], error: BayanihanError) -> Response[bytes]:
     """An error as an HTTP response, with what the status calls for in the headers."""
-    headers = {}
-    if error.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="bayanihan", Basic realm="bayanihan"'
+    headers = {"Vary": "Accept"}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if wants_page(request.headers.get("accept", "")):
+        if error.status == 401:
+            # A browser that was offered Basic would ask for a user name in a box of its own.
+            headers["WWW-Authenticate"] = 'Bearer realm="bayanihan"'
+        text = markup("error.html", error=error, viewer=None, exercise=False)
+        return page(text, status=error.status, headers=headers)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="bayanihan", Basic realm="bayanihan"'
     return Response(
         as_json(error), status_code=error.status, media_type="application/json", headers=headers
     )
@@ -36,30 +50,51 @@ def on_ours(request: Request[Any, Any, Any], error: BayanihanError) -> Response[
     """Render one of our own errors; what is broken is also logged."""
     if isinstance(error, Broken):
         logger.error("%s %s: %s", request.method, request.url.path, error)
-    return answer(error)
+    return answer(request, error)
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Render the framework's errors as ours."""
     path = request.url.path
     if isinstance(error, NotFoundException):
-        return answer(Refused("not-found", "There is nothing at this address", where=path))
+        return answer(request, Refused("not-found", "There is nothing at this address", where=path))
     if isinstance(error, MethodNotAllowedException):
-        message = f"{request.method} does nothing at this address"
-        return answer(Refused("method-not-allowed", message, where=path))
+        return _not_allowed(request, allowed_of(error))
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        # Nobody is left to read this; it is no fault of ours either.
+        return answer(request, Refused("not-json", "The body ended too early"))
     if isinstance(error, ValidationException) or error.status_code == 400:
         extra = error.extra if isinstance(error.extra, list) else []
         first: dict[str, Any] = extra[0] if extra and isinstance(extra[0], dict) else {}
         where = str(first.get("key", ""))
         message = str(first.get("message", "")) or error.detail
-        return answer(Refused("bad-parameter", message, where=where))
+        return answer(request, Refused("bad-parameter", message, where=where))
     if error.status_code == 413:
-        return answer(Refused("too-large", "The request is too large"))
+        return answer(request, Refused("too-large", "The request is too large"))
     return on_any(request, error)
+
+
+def allowed_of(error: HTTPException) -> str:
+    """The methods that an address knows, from the framework's error."""
+    named = (error.headers or {}).get("allow", "")
+    methods = {method.strip() for method in named.split(",") if method.strip()}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return ", ".join(sorted({*methods, "OPTIONS"}))
+
+
+def _not_allowed(request: Request[Any, Any, Any], allowed: str) -> Response[bytes]:
+    asked = str(request.scope.get("asked", request.method))
+    if asked == "OPTIONS":
+        return Response(b"", status_code=204, headers={"Allow": allowed})
+    message = f"{asked} does nothing at this address"
+    response = answer(request, Refused("method-not-allowed", message, where=request.url.path))
+    response.headers["Allow"] = allowed
+    return response
 
 
 def on_any(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A fault of ours: logged under an id, told without any detail of the inside."""
     error_id = secrets.token_hex(4)
     logger.error("error %s: %s %s", error_id, request.method, request.url.path, exc_info=error)
-    return answer(Broken("internal", f"The hub failed (error id {error_id})"))
+    return answer(request, Broken("internal", f"The hub failed (error id {error_id})"))

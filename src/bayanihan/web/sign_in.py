@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from typing import Any
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bayanihan.core.marking import PUBLIC, Viewer
@@ -34,6 +36,17 @@ def key_text_of(authorization: str) -> str:
     raise Refused("not-signed-in", "The Authorization header cannot be read")
 
 
+def as_routed(scope: Any) -> Any:
+    """The scope of a request as the routes know it; `asked` keeps the method.
+
+    HEAD is answered as GET is, and the server leaves the body out. What OPTIONS asks is
+    what a method that no route knows is told: see `errors.on_http`.
+    """
+    known = {"HEAD": "GET", "OPTIONS": "-"}
+    method = scope["method"]
+    return {**scope, "asked": method, "method": known.get(method, method)}
+
+
 def signing_in(app: ASGIApp, sign_in: SignIn) -> ASGIApp:
     """Middleware that puts the viewer into each request's scope as `viewer`.
 
@@ -42,9 +55,10 @@ def signing_in(app: ASGIApp, sign_in: SignIn) -> ASGIApp:
     """
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
+        scope = as_routed(scope)
         header = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
         viewer = PUBLIC
         if header:
@@ -65,7 +79,7 @@ async def refuse(send: Send, error: Refused) -> None:
     await send(
         {
             "type": "http.response.start",
-            "status": error.status,  # type: ignore[typeddict-item]
+            "status": error.status,
             "headers": [
                 (b"content-type", b"application/json"),
                 (b"content-length", b"%d" % len(body)),

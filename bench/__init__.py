@@ -1,0 +1,1 @@
+"""Performance, always as ratios measured in one run: `python -m bench loop`."""

@@ -1,0 +1,41 @@
+"""`python -m bench loop`: measure the loop of one hub and print what is met."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench.growth import RUNGS
+from bench.loop import PARTS, loop
+from bench.peers import PEERS
+
+
+def main() -> None:
+    """Read the options and measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    one = verbs.add_parser("loop", help="report, store, read, push, crash, start again")
+    one.add_argument(
+        "--stored",
+        type=int,
+        default=100_000,
+        help="objects in the large hub: 100000 (default), 1000000 or 10000000",
+    )
+    one.add_argument("--only", choices=PARTS, action="append", help="measure this part; repeat it")
+    one.add_argument(
+        "--peer",
+        metavar="NAME=PYTHON",
+        action="append",
+        default=[],
+        help="run a peer live with an interpreter that has it: medallion=..., opentaxii=...",
+    )
+    chosen = parser.parse_args()
+    if chosen.stored < RUNGS[0]:
+        parser.error(f"--stored must be {RUNGS[0]} or more")
+    if any(each.partition("=")[0] not in PEERS for each in chosen.peer):
+        parser.error(f"--peer takes NAME=PYTHON with a name of {', '.join(PEERS)}")
+    pythons = dict(each.split("=", 1) for each in chosen.peer)
+    loop(chosen.stored, tuple(chosen.only or PARTS), pythons)
+
+
+if __name__ == "__main__":
+    main()

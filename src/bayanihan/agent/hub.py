@@ -1,0 +1,198 @@
+"""The hub, as an agent sees it: one feed to fetch, one place for receipts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from bayanihan.agent.place import unwritten
+from bayanihan.errors import CODES, BayanihanError, Refused, Unavailable
+
+FEED_LIMIT_BYTES = 1024 * 1024 * 1024
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_ANSWER_LIMIT = 2_000
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """A version of a feed, on disk and checked against its digest.
+
+    `items` is how many values it holds, None where the hub does not say.
+    """
+
+    etag: str
+    cursor: str
+    digest: str
+    items: int | None
+
+
+class _Fault(msgspec.Struct, frozen=True):
+    code: str = ""
+    message: str = ""
+    next_step: str = ""
+    where: str = ""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    error: _Fault = _Fault()
+
+
+class Hub:
+    """A connection to one hub.
+
+    Args:
+        address: where it is, such as `http://127.0.0.1:8420`.
+        key: the API key, or "" to see what is public.
+    """
+
+    def __init__(self, address: str, key: str) -> None:
+        self.address = address.rstrip("/")
+        if not self.address.startswith(("http://", "https://")):
+            message = f"{address[:200]!r} is no address of a hub, such as http://127.0.0.1:8420"
+            raise Refused("wrong-use", message, where="--hub")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.signed_in = bool(key)
+        try:
+            self._client = httpx.Client(
+                base_url=self.address, headers=headers, timeout=_TIMEOUT, follow_redirects=False
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            message = f"The hub's address cannot be read: {error}"
+            raise Refused("wrong-use", message, where="--hub") from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def fetch(self, feed: str, etag: str, path: Path) -> Fetched | None:
+        """Fetch a feed into a file, synced to disk.
+
+        Returns:
+            The version, or None when `etag` is still the latest.
+
+        Raises:
+            Unavailable: `hub-unreachable`, `overloaded`, `feed-damaged` (cut short, empty, or
+                of another digest), `disk-full`.
+            Refused: what the hub refused.
+        """
+        headers = {"If-None-Match": etag} if etag else {}
+        try:
+            with self._client.stream("GET", f"/feeds/{feed}", headers=headers) as answer:
+                if answer.status_code == httpx.codes.NOT_MODIFIED:
+                    return None
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                    raise refusal_of(answer)
+                return _received(answer, _stored(answer, path))
+        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
+            raise Unavailable("feed-damaged", f"{feed} arrived damaged: {error}") from error
+        except httpx.RequestError as error:
+            raise self._unreachable(error) from error
+
+    def send(self, document: dict[str, Any]) -> None:
+        """Send a signed receipt.
+
+        Raises:
+            Unavailable, Refused: as `fetch`.
+        """
+        try:
+            answer = self._client.post("/api/receipts", json=document)
+        except httpx.RequestError as error:
+            raise self._unreachable(error) from error
+        if not answer.is_success:
+            raise refusal_of(answer)
+
+    def _unreachable(self, error: httpx.RequestError) -> Unavailable:
+        reason = str(error) or type(error).__name__
+        message = f"The hub at {self.address} cannot be reached: {reason}"
+        return Unavailable("hub-unreachable", message)
+
+
+def _stored(answer: httpx.Response, path: Path) -> str:
+    """Write the body to disk; its SHA-256, hex."""
+    sha = hashlib.sha256()
+    size_bytes = 0
+    try:
+        with path.open("wb") as file:
+            for chunk in _bounded(answer):
+                size_bytes += len(chunk)
+                sha.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise unwritten(error, path) from error
+    if not size_bytes:
+        raise Unavailable("feed-damaged", "The hub sent an empty feed")
+    return sha.hexdigest()
+
+
+def _bounded(answer: httpx.Response) -> Iterator[bytes]:
+    size_bytes = 0
+    for chunk in answer.iter_bytes():
+        size_bytes += len(chunk)
+        if size_bytes > FEED_LIMIT_BYTES:
+            raise Unavailable("feed-damaged", "The feed is larger than any feed is")
+        yield chunk
+
+
+def _received(answer: httpx.Response, digest: str) -> Fetched:
+    expected = answer.headers.get("Bayanihan-Digest", "")
+    if not expected:
+        message = "The answer has no digest, so it is not from a hub, or something changed it"
+        raise Unavailable("feed-damaged", message, where="Bayanihan-Digest")
+    if expected != f"sha-256={digest}":
+        message = "The feed that arrived is not the one the hub sent: their digests differ"
+        raise Unavailable("feed-damaged", message, where="Bayanihan-Digest")
+    cursor = answer.headers.get("Bayanihan-Cursor", "")
+    if not cursor:
+        raise Unavailable("feed-damaged", "The feed has no cursor", where="Bayanihan-Cursor")
+    items = answer.headers.get("Bayanihan-Items", "")
+    return Fetched(
+        etag=answer.headers.get("ETag", ""),
+        cursor=cursor,
+        digest=digest,
+        items=int(items) if items.isdecimal() else None,
+    )
+
+
+def refusal_of(answer: httpx.Response) -> BayanihanError:
+    """What the hub answered instead, as an error of ours."""
+    try:
+        fault = msgspec.json.decode(answer.content, type=_Answer).error
+    except msgspec.MsgspecError:
+        fault = _Fault()
+    status = answer.status_code
+    message = fault.message or f"The hub answered {status}"
+    if status >= 500 or status == 429:
+        wait = answer.headers.get("Retry-After", "")
+        return Unavailable(
+            fault.code if _is(fault.code, "unavailable") else "overloaded",
+            message,
+            where=fault.where,
+            next_step="Wait: the agent tries again by itself.",
+            retry_after_s=int(wait) if wait.isdecimal() else None,
+        )
+    if answer.is_redirect:
+        message = f"The hub answers from elsewhere: {answer.headers.get('Location', '')[:200]}"
+        return Refused("wrong-use", message, next_step="Give that address with --hub.")
+    codes = {401: "not-signed-in", 403: "not-permitted", 404: "not-found", 413: "too-large"}
+    code = fault.code if _is(fault.code, "refused") else codes.get(status, "bad-parameter")
+    return Refused(code, message[:_ANSWER_LIMIT], where=fault.where, next_step=_step(code, fault))
+
+
+def _is(code: str, family: str) -> bool:
+    return code in CODES and CODES[code].family == family
+
+
+def _step(code: str, fault: _Fault) -> str:
+    if code == "not-signed-in":
+        return "Give a key with --key or BAYANIHAN_KEY; `bayanihan key new` makes one."
+    if code == "not-permitted":
+        return "Use a key made by `bayanihan key new --scope feed --scope receipt`."
+    return fault.next_step

@@ -1,0 +1,222 @@
+"""`bayanihan follow` and `bayanihan pull`: entries as they come, and entries as they are."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import httpx
+import msgspec
+from cyclopts import Parameter, validators
+
+from bayanihan.commands.hub_client import (
+    DEFAULT_HUB,
+    HubClient,
+    HubOption,
+    KeyOption,
+    error_of,
+    key_or_admin,
+)
+from bayanihan.errors import Refused, Unavailable, one_line
+
+_READ_TIMEOUT_S = 45.0
+_BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Reset(Exception):
+    """The hub said that there is a gap: with `behind` the cursor is still good, else not."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def follow(
+    *,
+    after: Annotated[str, Parameter(help='A cursor; "now" for what is new; "" for all.')] = "now",
+    state: Annotated[Path | None, Parameter(help="File that keeps the cursor.")] = None,
+    limit: Annotated[
+        int,
+        Parameter(
+            help="Stop after so many events; 0 is never.", validator=validators.Number(gte=0)
+        ),
+    ] = 0,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> None:
+    """Print entries as JSON lines as soon as they are in the record.
+
+    A lost connection is taken up again where it broke: nothing is missed, nothing repeated.
+
+    Example: bayanihan follow --state cursor.txt
+    """
+    cursor = kept(state) or after
+    seen = attempt = 0
+    while True:
+        try:
+            for event_id, data in events(hub, key, cursor):
+                cursor, attempt = event_id, 0
+                if data:
+                    sys.stdout.buffer.write(data + b"\n")
+                    sys.stdout.buffer.flush()
+                    seen += 1
+                if state:
+                    keep(state, cursor)
+                if limit and seen >= limit:
+                    return
+        except Reset as reset:
+            again = "going on" if reset.code == "behind" else "starting from the beginning"
+            print(f"reset: {one_line(str(reset))}; {again}", file=sys.stderr)
+            cursor = cursor if reset.code == "behind" else ""
+        except Unavailable as error:
+            print(f"{one_line(error.message)}; trying again", file=sys.stderr)
+        time.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
+        attempt += 1
+
+
+def kept(path: Path | None) -> str:
+    """The cursor in a state file, "" where there is none. Raises `Refused("cannot-read")`."""
+    if path is None or not path.exists():
+        return ""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The state file cannot be read: {error}"
+        raise Refused("cannot-read", message, where=str(path)) from None
+
+
+def keep(path: Path, text: str) -> None:
+    """Replace a small file in one step."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def events(hub: str, key: str, cursor: str) -> Iterator[tuple[str, bytes]]:
+    """The id and the data of each event after a cursor, until the connection ends.
+
+    Data is empty where the hub only told the id to resume after.
+
+    Raises:
+        Reset: the hub's history was restored, or this reader was too slow.
+        BayanihanError: the hub's refusal, or `hub-unreachable`.
+    """
+    headers = {"Authorization": f"Bearer {key_or_admin(key)}"}
+    timeout = httpx.Timeout(10.0, read=_READ_TIMEOUT_S)
+    try:
+        with httpx.stream(
+            "GET",
+            f"{hub.rstrip('/')}/api/stream",
+            params={"after": cursor},
+            headers=headers,
+            timeout=timeout,
+        ) as response:
+            if response.status_code != 200:
+                response.read()
+                raise error_of(response)
+            yield from parse(lines_of(response.iter_raw()))
+    except httpx.InvalidURL as error:
+        raise Refused("wrong-use", f"{hub!r} is no address of a hub: {error}") from None
+    except (httpx.HTTPError, UnicodeError, OverflowError) as error:
+        raise Unavailable(
+            "hub-unreachable", f"The stream of {hub} broke off", where=str(error)
+        ) from None
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines ended by a line feed, as this hub ends them, and by nothing else.
+
+    A report may hold any other character that some reader takes for the end of a line.
+    """
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+
+
+def parse(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Server-sent events from lines: the id and the data of each. Raises `Reset`."""
+    event_id, event, data = "", b"", list[bytes]()
+    known_id = ""
+    for line in lines:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"id":
+            event_id = value.decode("latin-1")
+        elif name == b"event":
+            event = value
+        elif name == b"data":
+            data.append(value)
+        elif not line:
+            if event == b"reset":
+                told = msgspec.json.decode(b"\n".join(data))
+                raise Reset(told.get("code", "reset"), told["reason"])
+            if data or event_id != known_id:
+                yield event_id, b" ".join(data)
+            known_id, event, data = event_id, b"", []
+
+
+def pull(
+    *,
+    out: Annotated[Path | None, Parameter(help="File for the objects; default: output.")] = None,
+    state: Annotated[Path | None, Parameter(help="File that keeps the cursor.")] = None,
+    after: Annotated[str, Parameter(help="A cursor to go on from.")] = "",
+    limit: Annotated[
+        int,
+        Parameter(
+            help="Stop after so many objects; 0 is never.", validator=validators.Number(gte=0)
+        ),
+    ] = 0,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> None:
+    """Fetch the objects that you may see, one JSON object a line, oldest first.
+
+    Example: bayanihan pull --out objects.jsonl --state cursor.txt
+    """
+    cursor = kept(state) or after
+    taken = 0
+    with HubClient(hub, key) as client, _opened(out) as file:
+        while True:
+            page = limit - taken if limit else 1_000
+            params: dict[str, str | int] = {"after": cursor, "limit": min(page, 1_000)}
+            answer = client.send("GET", "/api/objects", params=params)
+            objects, more, cursor = page_of(answer.content)
+            for raw in objects:
+                file.write(on_one_line(raw) + b"\n")
+            file.flush()
+            if state:
+                keep(state, cursor)  # page by page: a break repeats one page at the most
+            taken += len(objects)
+            if not more or (limit and taken >= limit):
+                break
+    print(f"{taken} objects", file=sys.stderr)
+
+
+def _opened(out: Path | None) -> BinaryIO:
+    return out.open("ab") if out else open(sys.stdout.fileno(), "wb", closefd=False)
+
+
+class _Page(msgspec.Struct):
+    objects: list[msgspec.Raw]
+    more: bool
+    next: str
+
+
+def page_of(content: bytes) -> tuple[list[bytes], bool, str]:
+    """The raw objects of a page, whether more is waiting, and the cursor to go on from."""
+    try:
+        page = msgspec.json.decode(content, type=_Page)
+    except msgspec.DecodeError:
+        raise Refused("not-json", "The hub's page cannot be read") from None
+    return [bytes(raw) for raw in page.objects], page.more, page.next
+
+
+def on_one_line(raw: bytes) -> bytes:
+    """An object on one line: bytes as they are, unless they hold line breaks."""
+    if b"\n" not in raw and b"\r" not in raw:
+        return raw
+    return msgspec.json.format(raw, indent=-1)

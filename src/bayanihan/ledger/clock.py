@@ -1,0 +1,55 @@
+"""The writer's clock: when the wall clock may be believed, and when it may not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from bayanihan.errors import Broken, Unavailable
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], int]
+
+AHEAD_LIMIT_US = 1_000_000
+JUMP_LIMIT_US = 60_000_000
+
+
+class WriterClock:
+    """Reads the wall clock and holds it against a steady one.
+
+    Args:
+        now_us: UTC wall clock in microseconds.
+        steady_us: a clock that nobody sets, in microseconds.
+    """
+
+    def __init__(self, now_us: Clock, steady_us: Clock) -> None:
+        self._now_us = now_us
+        self._steady_us = steady_us
+        self._offset_us = now_us() - steady_us()
+        self._alarm = ""
+
+    def now(self, needed_us: int) -> int:
+        """The wall clock, where stamps up to `needed_us` are about to be given.
+
+        Raises:
+            Broken: `clock-jumped` when the wall clock moved by over a minute against the
+                steady one, and ever after, until the ledger is opened again.
+            Unavailable: `clock-behind` when `needed_us` lies over a second ahead.
+        """
+        if self._alarm:
+            raise Broken("clock-jumped", self._alarm)
+        now_us = self._now_us()
+        offset_us = now_us - self._steady_us()
+        jump_us = offset_us - self._offset_us
+        if abs(jump_us) > JUMP_LIMIT_US:
+            self._alarm = f"The clock jumped by {jump_us / 1e6:.0f} s"
+            logger.critical("%s: nothing more is appended", self._alarm)
+            raise Broken("clock-jumped", self._alarm)
+        self._offset_us = offset_us
+        if needed_us > now_us + AHEAD_LIMIT_US:
+            wait_s = -((now_us - needed_us) // 1_000_000)
+            raise Unavailable(
+                "clock-behind", f"The clock is {wait_s} s behind the record", retry_after_s=wait_s
+            )
+        return now_us

@@ -1,0 +1,273 @@
+"""Backups: a whole copy of the record while it is written, and a new history from one.
+
+A backup is one tar file: the ledger, copied in a single reading of the store; the hub's
+key and settings; the list of what was erased; and a manifest with the root hash, by which
+the copy is checked before the file is said to be good. A restored ledger begins a new
+epoch, so that no reader mistakes it for the one whose cursors it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bayanihan.errors import Refused, Unavailable
+from bayanihan.ledger.sqlite import SCHEMA_VERSION, SqliteStore
+from bayanihan.ledger.verify import Report, check_ledger
+
+LEDGER = "ledger.db"
+MANIFEST = "manifest.json"
+ERASURES = "erasures.jsonl"
+# What a hub needs beside its ledger; projections and indexes are made again.
+KEPT_FILES = ("signing.key", "hub.toml", "admin.key", ERASURES)
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a backup claims: its format, the tree it holds, and each file's SHA-256."""
+
+    format: int
+    software: str
+    made_at: str
+    epoch: str
+    size: int
+    root: str
+    files: dict[str, str]
+
+
+class Erasure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One erased entry: where it stood, and the leaf that tells it from any other there."""
+
+    position: int
+    leaf: str
+
+
+def erasures_of(store: SqliteStore) -> list[Erasure]:
+    """Every erased entry of a ledger."""
+    rows = store.reading.execute("SELECT position, leaf FROM entries WHERE author IS NULL")
+    return [Erasure(position, leaf.hex()) for position, leaf in rows]
+
+
+def read_erasures(text: bytes) -> list[Erasure]:
+    """An erasure list. Raises `Refused("bad-value")`, naming the line."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            found.append(msgspec.json.decode(line, type=Erasure))
+        except msgspec.MsgspecError as error:
+            raise Refused(
+                "bad-value", f"The erasure list cannot be read: {error}", where=f"line {number}"
+            ) from None
+    return found
+
+
+class ErasureList:
+    """The file of what was erased, kept beside the ledger for backups made earlier.
+
+    Args:
+        folder: the data directory.
+        store: whose erased entries the file begins with, so that a crash loses none.
+    """
+
+    def __init__(self, folder: Path, store: SqliteStore) -> None:
+        self._path = folder / ERASURES
+        self._store = store
+        self._lock = threading.Lock()
+        known = set(read_erasures(self._path.read_bytes())) if self._path.exists() else set()
+        self._append([each for each in erasures_of(store) if each not in known])
+
+    def note(self, positions: Sequence[int]) -> None:
+        """Add entries that were just erased, durably."""
+        entries = [self._store.entry(position) for position in positions]
+        self._append([Erasure(e.position, e.header.leaf.hex()) for e in entries if e])
+
+    def _append(self, erasures: Sequence[Erasure]) -> None:
+        if not erasures:
+            return
+        lines = b"".join(msgspec.json.encode(each) + b"\n" for each in erasures)
+        with self._lock, self._path.open("ab") as file:
+            self._path.chmod(0o600)
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def back_up(data: Path, out: Path, *, software: str, made_at: str) -> Manifest:
+    """Copy a data directory into one file, beside a running hub, and check the copy.
+
+    Raises:
+        Refused: `cannot-read` where there is no ledger.
+        Unavailable: `disk-full` when the copy cannot be written.
+        Broken: `record-damaged` when the copy does not verify.
+    """
+    if not (data / LEDGER).exists():
+        raise Refused("cannot-read", "There is no ledger here", where=str(data))
+    try:
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".backup-") as work:
+            return _back_up(data, out, Path(work), software, made_at)
+    except (OSError, sqlite3.OperationalError) as error:
+        message = f"The backup cannot be written: {error}"
+        raise Unavailable("disk-full", message, where=str(out)) from error
+
+
+def _back_up(data: Path, out: Path, work: Path, software: str, made_at: str) -> Manifest:
+    store = SqliteStore(data / LEDGER, read_only=True)
+    try:
+        store.copy_to(work / LEDGER)
+    finally:
+        store.close()
+    report, epoch, erasures = _inspect(work / LEDGER)
+    for name in KEPT_FILES:
+        if (data / name).exists():
+            (work / name).write_bytes((data / name).read_bytes())
+    lines = (msgspec.json.encode(each) + b"\n" for each in erasures)
+    (work / ERASURES).write_bytes(b"".join(lines))
+    files = sorted(path for path in work.iterdir() if path.is_file())
+    digests = {path.name: _digest(path) for path in files}
+    manifest = Manifest(
+        SCHEMA_VERSION, software, made_at, epoch, report.entries, report.root, digests
+    )
+    partial = out.with_name(out.name + ".partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            _add(archive, MANIFEST, msgspec.json.encode(manifest))
+            for path in files:
+                archive.add(path, arcname=path.name)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(out)
+    return manifest
+
+
+def _inspect(path: Path) -> tuple[Report, str, list[Erasure]]:
+    store = SqliteStore(path, read_only=True)
+    try:
+        report = check_ledger(store)
+        if not report.ok:
+            raise Refused(
+                "bad-value",
+                f"The copy does not verify: {report.faults[0]}",
+                next_step="Run `bayanihan verify` on the data directory.",
+            )
+        return report, store.meta("epoch").hex(), erasures_of(store)
+    finally:
+        store.close()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    info.mode = 0o600
+    archive.addfile(info, io.BytesIO(content))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Manifest, int]:
+    """Make a data directory from a backup: checked, erased anew, with an epoch of its own.
+
+    Args:
+        backup: the file.
+        data: a directory without a ledger; made when absent.
+        erasures: what was erased since the backup was made, beside the backup's own list.
+
+    Returns:
+        The backup's manifest, and how many bodies the lists removed.
+
+    Raises:
+        Refused: `bad-value` for a file that is no good backup; `conflict` when `data` holds
+            a ledger already.
+    """
+    if (data / LEDGER).exists():
+        raise Refused(
+            "conflict",
+            "This directory holds a ledger already",
+            where=str(data),
+            next_step="Restore into another directory, or move the old one away.",
+        )
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=data, prefix=".restore-") as folder:
+        work = Path(folder)
+        manifest = _extract(backup, work)
+        report, epoch, own = _inspect(work / LEDGER)
+        if (report.root, report.entries, epoch) != (manifest.root, manifest.size, manifest.epoch):
+            raise Refused("bad-value", "The ledger is not the one that the manifest names")
+        erased = _begin_anew(work / LEDGER, [*own, *erasures])
+        for name in manifest.files:
+            if name == LEDGER or (name == ERASURES and (data / name).exists()):
+                continue
+            (work / name).chmod(0o600)
+            (work / name).replace(data / name)
+        (work / LEDGER).chmod(0o600)
+        (work / LEDGER).replace(data / LEDGER)
+    return manifest, erased
+
+
+def _extract(backup: Path, work: Path) -> Manifest:
+    try:
+        with tarfile.open(backup, "r:") as archive:
+            manifest = _manifest_of(archive)
+            for name in manifest.files:
+                _unpack(archive, name, work / name)
+    except (OSError, tarfile.TarError, msgspec.MsgspecError) as error:
+        raise Refused("bad-value", f"This is no backup: {error}", where=str(backup)) from None
+    for name, digest in manifest.files.items():
+        if _digest(work / name) != digest:
+            raise Refused("bad-value", f"{name} was changed since the backup", where=name)
+    return manifest
+
+
+def _manifest_of(archive: tarfile.TarFile) -> Manifest:
+    names = {member.name for member in archive if member.isfile()}
+    source = archive.extractfile(MANIFEST) if MANIFEST in names else None
+    if source is None:
+        raise Refused("bad-value", "This is no backup: it has no manifest")
+    manifest = msgspec.json.decode(source.read(), type=Manifest)
+    allowed = {LEDGER, *KEPT_FILES} & names
+    if LEDGER not in manifest.files or not set(manifest.files) <= allowed:
+        raise Refused("bad-value", "This backup is incomplete")
+    return manifest
+
+
+def _unpack(archive: tarfile.TarFile, name: str, path: Path) -> None:
+    source = archive.extractfile(name)
+    assert source is not None
+    with path.open("wb") as target:
+        shutil.copyfileobj(source, target)
+
+
+def _begin_anew(path: Path, erasures: list[Erasure]) -> int:
+    """Apply the erasure lists and give the ledger a new epoch, in one transaction."""
+    store = SqliteStore(path)
+    try:
+        with store.transaction():
+            positions = [
+                each.position
+                for each in erasures
+                if store.writing.execute(
+                    "SELECT 1 FROM entries WHERE position = ? AND leaf = ? AND author NOT NULL",
+                    (each.position, bytes.fromhex(each.leaf)),
+                ).fetchone()
+            ]
+            store.erase(positions)
+            store.writing.execute(
+                "UPDATE meta SET value = ? WHERE name = 'epoch'", (secrets.token_bytes(8),)
+            )
+        store.writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(set(positions))
+    finally:
+        store.close()

@@ -1,0 +1,263 @@
+"""Pages: what one viewer may see, in position order, at a cost that the page bounds.
+
+Two ways lead to a page. Where the viewer may see most of what follows, the rows after the
+cursor are walked. Where they may see little of it, the index over (audience, kind,
+exercise, position) is asked for each audience, and the answers are merged. Both stop at
+the ledger's length as it was when the question came, so that an audience asked a moment
+later cannot answer with an entry behind which another's is missing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bayanihan.core.marking import Viewer, may_see
+from bayanihan.errors import Refused
+from bayanihan.ledger.entry import KIND_NUMBER, KINDS
+from bayanihan.ledger.sqlite import ENTRY_COLUMNS, SqliteStore, entry_of
+from bayanihan.ledger.store import BodyPage, Item, Page, Where
+
+PAGE_SIZE_LIMIT_BYTES = 16 * 1024 * 1024
+# How many rows per row wanted are walked before each audience is asked.
+_DENSE_FACTOR = 3
+_FETCHED_AT_ONCE = 64
+_POSITIONS_AT_ONCE = 500
+_RIGHTS_LIMIT = 4_096
+
+# Every row begins with these four; an entry's columns follow where they are wanted.
+_BODY_COLUMNS = "position, stamp, size, body"
+_ITEM_COLUMNS = f"{_BODY_COLUMNS}, {ENTRY_COLUMNS}"
+
+_Row = tuple[Any, ...]
+
+
+class Rights(NamedTuple):
+    """What a viewer may see: audience ids, ascending, the same as JSON, and as a set.
+
+    `red` are those among them whose reading is noted.
+    """
+
+    known: int
+    ids: tuple[int, ...]
+    listed: str
+    allowed: frozenset[int]
+    red: tuple[int, ...]
+
+
+class Pages:
+    """Answers `read` from a store.
+
+    Args:
+        store: where entries are.
+        length: the ledger's last position, as far as it was announced.
+        positions_of: where entries about an object may stand, ascending.
+        size_limit_bytes: a page ends with the entry that passes this.
+    """
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        length: Callable[[], int],
+        positions_of: Callable[[str], list[int]],
+        size_limit_bytes: int = PAGE_SIZE_LIMIT_BYTES,
+    ) -> None:
+        self._store = store
+        self._length = length
+        self._positions_of = positions_of
+        self._size_limit_bytes = size_limit_bytes
+        self._rights: OrderedDict[Any, Rights] = OrderedDict()
+        self._newest: dict[int, int] = {}
+
+    def appended(self, newest: Mapping[int, int]) -> None:
+        """Take note of each audience's newest position. Called by the writer alone."""
+        self._newest.update(newest)
+
+    def rights(self, viewer: Viewer) -> Rights:
+        """The audiences that a viewer may see."""
+        audiences = self._store.audiences()
+        seen_as = (
+            *(bool(viewer.key), viewer.person, viewer.member),
+            *(bool(viewer.constituent), viewer.lost),
+        )
+        rights = self._rights.get(seen_as) or Rights(0, (), "[]", frozenset(), ())
+        if rights.known < len(audiences):
+            fresh = range(rights.known, len(audiences))
+            ids = (*rights.ids, *(n + 1 for n in fresh if may_see(viewer, audiences[n])))
+            listed = msgspec.json.encode(ids).decode()
+            red = tuple(number for number in ids if audiences[number - 1].level == "red")
+            rights = Rights(len(audiences), ids, listed, frozenset(ids), red)
+            self._rights[seen_as] = rights
+            while len(self._rights) > _RIGHTS_LIMIT:
+                self._rights.popitem(last=False)
+        return rights
+
+    def items(self, viewer: Viewer, after: int, limit: int, where: Where) -> Page:
+        """A page of entries with their bodies. See `store.py`."""
+        rows, more = self._rows(viewer, after, limit, where, _ITEM_COLUMNS)
+        items = tuple([Item(entry_of(row[4:]), row[3]) for row in rows])
+        return Page(items, rows[-1][0] if rows else after, more)
+
+    def bodies(self, viewer: Viewer, after: int, limit: int, where: Where) -> BodyPage:
+        """The same page with nothing but bodies and stamps, for the bulk exits."""
+        rows, more = self._rows(viewer, after, limit, where, _BODY_COLUMNS)
+        if not rows:
+            return BodyPage((), (), after, more)
+        positions, stamps, _, bodies = zip(*rows, strict=True)
+        return BodyPage(bodies, stamps, positions[-1], more)
+
+    def _rows(
+        self, viewer: Viewer, after: int, limit: int, where: Where, columns: str
+    ) -> tuple[list[_Row], bool]:
+        if limit < 1:
+            raise Refused("bad-parameter", "A page holds at least one entry", where="limit")
+        length = self._length()
+        if after > length and after > self._store.last()[0]:
+            raise Refused("reset", "The record ends before this place", where="after")
+        rights = self.rights(viewer)
+        rows = _Rows(limit, self._size_limit_bytes)
+        if where.object_id:
+            self._about(rows, rights, after, where, columns)
+        else:
+            ids = [number for number in rights.ids if self._newest_of(number) > after]
+            if ids:
+                end = min(length, after + limit * _DENSE_FACTOR)
+                self._walk(rows, rights, after, end, where, columns)
+                if end < length and not rows.full:
+                    self._merge(rows, ids, end, length, where, columns)
+        return rows.page()
+
+    def _walk(
+        self, rows: _Rows, rights: Rights, after: int, end: int, where: Where, columns: str
+    ) -> None:
+        rows.take(
+            self._store.reading.execute(
+                f"SELECT {columns} FROM entries NOT INDEXED"
+                f" WHERE position > ? AND position <= ?{_only(where)} AND author IS NOT NULL"
+                " AND audience IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?",
+                (after, end, rights.listed, rows.wanted),
+            )
+        )
+
+    def _merge(
+        self, rows: _Rows, ids: list[int], after: int, end: int, where: Where, columns: str
+    ) -> None:
+        flags = (0, 1) if where.exercise is None else (int(where.exercise),)
+        kinds = [KIND_NUMBER[kind] for kind in where.kinds]
+        places = [(n, kind, flag) for n in ids for kind in kinds for flag in flags]
+        step = max(16, 2 * rows.wanted // len(places))
+        merged = heapq.merge(*[self._positions(place, after, end, step) for place in places])
+        while not rows.full and (
+            some := list(islice(merged, min(rows.wanted, _POSITIONS_AT_ONCE)))
+        ):
+            rows.take(
+                self._store.reading.execute(
+                    f"SELECT {columns} FROM entries NOT INDEXED WHERE author IS NOT NULL"
+                    " AND position IN (SELECT value FROM json_each(?)) ORDER BY position",
+                    (msgspec.json.encode(some).decode(),),
+                )
+            )
+
+    def _positions(
+        self, place: tuple[int, int, int], after: int, end: int, step: int
+    ) -> Iterator[int]:
+        while True:
+            found = self._store.reading.execute(
+                "SELECT position FROM entries INDEXED BY entries_seen WHERE audience = ?"
+                " AND kind = ? AND exercise = ? AND position > ? AND position <= ?"
+                " AND author IS NOT NULL ORDER BY position LIMIT ?",
+                (*place, after, end, step),
+            ).fetchall()
+            for (position,) in found:
+                yield position
+            if len(found) < step:
+                return
+            after = found[-1][0]
+
+    def _about(self, rows: _Rows, rights: Rights, after: int, where: Where, columns: str) -> None:
+        positions = [p for p in self._positions_of(where.object_id) if p > after]
+        for at in range(0, len(positions), _POSITIONS_AT_ONCE):
+            some = msgspec.json.encode(positions[at : at + _POSITIONS_AT_ONCE]).decode()
+            rows.take(
+                self._store.reading.execute(
+                    f"SELECT {columns} FROM entries NOT INDEXED"
+                    " WHERE position IN (SELECT value FROM json_each(?))"
+                    f" AND object_id = ?{_only(where)} AND author IS NOT NULL"
+                    " AND audience IN (SELECT value FROM json_each(?)) ORDER BY position",
+                    (some, where.object_id, rights.listed),
+                )
+            )
+            if rows.full:
+                return
+
+    def _newest_of(self, audience: int) -> int:
+        """No entry of an audience stands beyond this position."""
+        newest = self._newest.get(audience)
+        if newest is None:
+            found = [
+                self._store.reading.execute(
+                    "SELECT max(position) FROM entries INDEXED BY entries_seen WHERE audience = ?"
+                    " AND kind = ? AND exercise = ? AND author IS NOT NULL",
+                    (audience, kind, flag),
+                ).fetchone()[0]
+                for kind in range(len(KINDS))
+                for flag in (0, 1)
+            ]
+            # Where the writer has just said better, that stands.
+            newest = self._newest.setdefault(audience, max(p or 0 for p in found))
+        return newest
+
+
+class _Rows:
+    """Rows of one page as they arrive, and one beyond it to tell whether more follows."""
+
+    def __init__(self, limit: int, size_limit_bytes: int) -> None:
+        self._limit = limit
+        self._size_left_bytes = size_limit_bytes
+        self._rows: list[_Row] = []
+
+    @property
+    def wanted(self) -> int:
+        """How many rows are still missing, the one beyond the page included."""
+        return self._limit + 1 - len(self._rows)
+
+    @property
+    def full(self) -> bool:
+        """Whether the row beyond the page is there."""
+        return self.wanted <= 0
+
+    def take(self, cursor: Any) -> None:
+        """Rows from a cursor until the page is full; few at a time, as a body may be large."""
+        while not self.full:
+            some: Sequence[_Row] = cursor.fetchmany(min(self.wanted, _FETCHED_AT_ONCE))
+            if not some:
+                return
+            self._rows += some
+            self._size_left_bytes -= sum(row[2] for row in some)
+            if self._size_left_bytes < 0:
+                self._shorten(len(some))
+
+    def _shorten(self, arrived: int) -> None:
+        """End the page with the row that passed the limit."""
+        left_bytes = self._size_left_bytes + sum(row[2] for row in self._rows[-arrived:])
+        for at in range(len(self._rows) - arrived, len(self._rows)):
+            left_bytes -= self._rows[at][2]
+            if left_bytes < 0:
+                self._limit = min(self._limit, at + 1)
+                self._size_left_bytes = 1 << 62
+                return
+
+    def page(self) -> tuple[list[_Row], bool]:
+        """The page's rows, and whether more follow."""
+        return self._rows[: self._limit], self.full
+
+
+def _only(where: Where) -> str:
+    kinds = ",".join(str(KIND_NUMBER[kind]) for kind in where.kinds)
+    exercise = "" if where.exercise is None else f" AND exercise = {int(where.exercise)}"
+    return f" AND kind IN ({kinds}){exercise}"

@@ -1,0 +1,107 @@
+"""What a hub does by the hour: the digest of state into the record, and retention.
+
+Retention erases bodies that are older than the operator's policy allows for their level.
+It says so in the record, like every erasure, and it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+
+import msgspec
+
+from bayanihan.ledger.door import Ledger
+from bayanihan.ledger.entry import Entry
+from bayanihan.ledger.sqlite import SqliteStore
+from bayanihan.ledger.state import Change
+
+logger = logging.getLogger(__name__)
+
+RETENTION = "retention"
+EVERY_S = 3_600.0
+_DAY_US = 24 * 3_600 * 1_000_000
+_AT_ONCE = 500
+
+
+def state_digest(store: SqliteStore) -> str:
+    """SHA-256 over every document of state, in order of room and key."""
+    state = hashlib.sha256()
+    for row in store.reading.execute("SELECT * FROM state ORDER BY room, key"):
+        state.update(msgspec.json.encode(row))
+    return state.hexdigest()
+
+
+def retain(
+    ledger: Ledger, days_of: Mapping[str, int], erased: Callable[[Sequence[int]], None]
+) -> int:
+    """Erase the objects that are older than their level's days; how many entries.
+
+    Args:
+        ledger: the record.
+        days_of: TLP level -> days; a level that is absent is kept.
+        erased: told the positions erased, for the erasure list.
+    """
+    count = 0
+    for number, audience in enumerate(ledger.store.audiences(), 1):
+        days = days_of.get(audience.level)
+        if days is None:
+            continue
+        until = ledger.store.position_at(ledger.now_us() - days * _DAY_US)
+        done = ledger.state.get(RETENTION, str(number))
+        after = int(done.value) if done else 0
+        while entries := _aged(ledger.store, number, after, until):
+            for _, same in groupby(entries, key=lambda entry: (entry.origin, entry.object_id)):
+                reason = f"kept {days} days, as the policy for TLP:{audience.level.upper()} says"
+                positions = ledger.erase_entries(list(same), person="retention", reason=reason)
+                erased(positions)
+                count += len(positions)
+            after = max(entry.position for entry in entries)
+            ledger.state.put([Change(RETENTION, str(number), b"%d" % after)])
+    return count
+
+
+def _aged(store: SqliteStore, audience: int, after: int, until: int) -> list[Entry]:
+    rows = store.reading.execute(
+        "SELECT position FROM entries WHERE audience = ? AND kind = 0 AND position > ?"
+        " AND position <= ? AND author IS NOT NULL ORDER BY position LIMIT ?",
+        (audience, after, until, _AT_ONCE),
+    ).fetchall()
+    found = [store.entry(position) for (position,) in rows]
+    aged = [entry for entry in found if entry is not None and not entry.erased]
+    return sorted(aged, key=lambda entry: (entry.origin, entry.object_id))
+
+
+class Upkeep:
+    """Runs the hourly work on a thread of its own, a first time one period after the start.
+
+    Args:
+        work: done every period; what it raises is logged and it is tried again.
+        every_s: the period.
+    """
+
+    def __init__(self, work: Callable[[], None], every_s: float = EVERY_S) -> None:
+        self._work = work
+        self._every_s = every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the work in hand."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every_s):
+            try:
+                self._work()
+            except Exception:
+                logger.exception("the hourly work failed; it is tried again in an hour")

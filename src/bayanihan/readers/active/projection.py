@@ -1,0 +1,103 @@
+"""The projection itself: folded by one thread, read by any."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
+
+from bayanihan.ledger import Entry, Projection
+from bayanihan.readers.active.indicator import told
+from bayanihan.readers.active.versions import SCHEMA, Batch
+from bayanihan.readers.active.view import Snapshot, Standing, View, read_view, standings
+
+_PREFIX = "indicator--"
+
+
+class Active(Projection):
+    """The active set. Readers come on a connection of their own, one for each thread."""
+
+    name = "active"
+    version = 1
+    kinds = ("object", "withdrawn", "erased")
+    schema = SCHEMA
+
+    def loaded(self) -> None:
+        """Read where each audience last changed."""
+        # The index over object ids is met at random places; it should stay in memory.
+        self.db.execute("PRAGMA cache_size = -65536")
+        self._batch = Batch()
+        self._changed: dict[tuple[int, int], int] = {
+            (audience, exercise): position
+            for audience, exercise, position in self.db.execute(
+                "SELECT audience, exercise, position FROM changed"
+            )
+        }
+
+    def fold(self, entry: Entry, body: bytes | None) -> None:
+        """Take one entry in. What was erased since has no object id and is passed over."""
+        if not entry.object_id.startswith(_PREFIX):
+            return
+        if entry.header.kind != "object":
+            self._batch.add(entry, None)
+        elif body is not None:
+            self._batch.add(entry, told(body))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """As the base's, with the batch written before the commit."""
+        self._batch = Batch()
+        with super()._transaction():
+            yield
+            if self._batch:
+                self._batch.write(self.db)
+
+    def folded(self) -> None:
+        """Bring what is in memory to what was committed."""
+        self._changed |= {key: stand[0] for key, stand in self._batch.changed.items()}
+        self._batch = Batch()
+
+    def known(self, audiences: Iterable[int], *, exercise: bool) -> tuple[int, ...]:
+        """Those of `audiences` that were ever told an indicator, ascending, each once."""
+        flag, changed = int(exercise), self._changed
+        return tuple(sorted({each for each in audiences if (each, flag) in changed}))
+
+    def changed(self, audiences: Iterable[int], *, exercise: bool = False) -> int:
+        """Where the set of these audiences last changed; 0 when they were told nothing.
+
+        Changes that they cannot see do not move it.
+        """
+        flag, changed = int(exercise), self._changed
+        return max((changed.get((each, flag), 0) for each in audiences), default=0)
+
+    @contextlib.contextmanager
+    def view(self, audiences: Collection[int], now_us: int, *, exercise: bool) -> Iterator[View]:
+        """The active set as one consistent reading, open until the context is left.
+
+        Args:
+            audiences: ids, as `Ledger.rights` gives them.
+            now_us: UTC microseconds.
+            exercise: the exercise's set, or the real one; never both.
+
+        Items come in the order of (type, value), the rest in that of the objects' ids.
+        """
+        db = self.reading
+        own = not db.in_transaction
+        if own:
+            db.execute("BEGIN")
+        try:
+            yield read_view(db, sorted(set(audiences)), now_us, exercise=exercise)
+        finally:
+            if own:
+                db.execute("ROLLBACK")
+
+    def snapshot(self, audiences: Collection[int], now_us: int, *, exercise: bool) -> Snapshot:
+        """`view`, held in memory: for sets that are known to be small."""
+        with self.view(audiences, now_us, exercise=exercise) as view:
+            return Snapshot(view.position, view.next_change_us, tuple(view.items), tuple(view.rest))
+
+    def items_of(self, object_id: str, audiences: Collection[int]) -> tuple[Standing, ...]:
+        """The latest version of an object that these audiences see, for each origin apart.
+
+        Real and exercise versions are told apart as well. Empty when they see none.
+        """
+        return standings(self.reading, object_id, frozenset(audiences))

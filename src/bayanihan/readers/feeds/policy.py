@@ -1,0 +1,27 @@
+"""What may be blocked at all: the shipped never-block list, and a name for the rules."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+from collections.abc import Iterable
+
+import msgspec
+
+
+def never_block_lines() -> list[str]:
+    """The lines of the never-block list that is shipped."""
+    place = importlib.resources.files("bayanihan.readers") / "never-block.txt"
+    return place.read_text(encoding="utf-8").splitlines()
+
+
+def policy_digest(lines: Iterable[str], own_names: Iterable[str], version: str) -> str:
+    """A name for the rules that decide what may be blocked.
+
+    Args:
+        lines: the never-block list.
+        own_names: the hub's own names and addresses.
+        version: of this software, whose formats may change with it.
+    """
+    text = msgspec.json.encode([list(lines), sorted(own_names), version])
+    return hashlib.sha256(text).hexdigest()

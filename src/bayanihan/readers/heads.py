@@ -1,0 +1,150 @@
+"""Signed heads and proofs: how a member checks that the record was never rewritten.
+
+A head is signed at most once a second and outside the writer, so that signing costs
+appending nothing. The latest is kept, and one a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Response
+
+from bayanihan.core import signing
+from bayanihan.core.checkpoint import Checkpoint, sign, verifier_key
+from bayanihan.core.marking import Viewer
+from bayanihan.core.scope import require
+from bayanihan.core.signing import SigningKey
+from bayanihan.errors import BayanihanError, Refused
+from bayanihan.ledger import Change, Ledger, Where, apply_changes, evidence_of
+
+logger = logging.getLogger(__name__)
+
+SIGN_EVERY_S = 1.0
+HEADS = "head"
+_MINUTE_US = 60_000_000
+_PROOFS_LIMIT = 100
+
+
+class Heads:
+    """Signs the ledger's head as it moves.
+
+    Args:
+        ledger: whose head.
+        name: the log's name, the first line of each checkpoint.
+        key: the hub's signing key.
+    """
+
+    def __init__(self, ledger: Ledger, name: str, key: SigningKey) -> None:
+        self._ledger = ledger
+        self.name = name
+        self.key = key
+        self.latest = ""
+        self._size = -1
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def verifier_key(self) -> str:
+        """The public key as one line, for witnesses."""
+        return verifier_key(self.name, self.key.public)
+
+    def sign(self) -> list[Change]:
+        """Sign the present head if it moved; what to keep of it in state."""
+        head = self._ledger.head()
+        if head.size == self._size:
+            return []
+        self._size = head.size
+        checkpoint = Checkpoint(self.name, head.size, head.root, self._ledger.epoch)
+        self.latest = sign(checkpoint, self.key)
+        minute = self._ledger.now_us() // _MINUTE_US
+        value = msgspec.json.encode(self.latest)
+        return [Change(HEADS, key, value) for key in ("latest", f"minute/{minute:012d}")]
+
+    def start(self) -> None:
+        """Begin to sign; needs a running event loop."""
+        self.sign()
+        self._task = asyncio.ensure_future(self._run())
+
+    async def stop(self) -> None:
+        """Stop signing."""
+        if self._task:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await self._ledger.wait_soon(self._size, 60.0)
+            try:
+                if changes := self.sign():
+                    await self._ledger.change_soon(partial(apply_changes, changes=changes))
+            except BayanihanError as error:
+                logger.warning("the head could not be kept: %s", error)
+            await asyncio.sleep(SIGN_EVERY_S)
+
+
+def _member(request: Request[Any, Any, Any]) -> Viewer:
+    """Tree sizes and positions are known to members' own staff and the operator only."""
+    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    require(viewer, "read")
+    if viewer.constituent:
+        raise Refused("not-permitted", "Heads and proofs are for members' own staff")
+    return viewer
+
+
+def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
+    """The handlers of `/api/hub`, `/api/checkpoint` and `/api/proofs`."""
+
+    @get("/api/hub")
+    async def describe_hub() -> dict[str, str]:
+        """The hub's name and the public key that signs its heads."""
+        return {"name": heads.name, "verifier_key": heads.verifier_key}
+
+    @get("/api/checkpoint")
+    async def show_checkpoint(request: Request[Any, Any, Any]) -> Response[str]:
+        """The latest signed head, as a C2SP tlog-checkpoint."""
+        _member(request)
+        return Response(heads.latest, media_type="text/plain; charset=utf-8")
+
+    @get("/api/checkpoint/consistency")
+    async def show_consistency(
+        request: Request[Any, Any, Any],
+        old: Annotated[int, QueryParameter(ge=1)],
+        new: Annotated[int, QueryParameter(ge=1)],
+    ) -> dict[str, Any]:
+        """The proof that the tree of `new` leaves extends that of `old`."""
+        _member(request)
+        path = ledger.extend(old, new)
+        return {"old": old, "new": new, "path": [signing.to_text(node) for node in path]}
+
+    @get("/api/proofs/{object_id:str}")
+    async def show_proofs(
+        request: Request[Any, Any, Any], object_id: FromPath[str]
+    ) -> dict[str, Any]:
+        """For each entry of an object that you may see: its leaf's pre-image and its proof."""
+        viewer = _member(request)
+        head = ledger.head()
+        where = Where(kinds=("object", "withdrawn", "erased"), object_id=object_id)
+        page = ledger.read(viewer, 0, _PROOFS_LIMIT, where)
+        if not page.items:
+            raise Refused("not-found", "There is no such object", where=object_id)
+        proofs = []
+        for item in page.items:
+            evidence = evidence_of(ledger.store, item.entry.position)
+            path = ledger.prove(item.entry.position, head.size)
+            if evidence:
+                proofs.append(
+                    {
+                        "evidence": msgspec.to_builtins(evidence),
+                        "path": [signing.to_text(node) for node in path],
+                    }
+                )
+        root = signing.to_text(head.root)
+        return {"id": object_id, "size": head.size, "root": root, "proofs": proofs}
+
+    return [describe_hub, show_checkpoint, show_consistency, show_proofs]

@@ -1,0 +1,6 @@
+"""`/api/stream`: entries as server-sent events, to every reader as soon as they commit."""
+
+from bayanihan.readers.stream.api import routes
+from bayanihan.readers.stream.broadcast import Broadcast
+
+__all__ = ["Broadcast", "routes"]

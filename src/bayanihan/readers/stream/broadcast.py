@@ -1,0 +1,186 @@
+"""The one loop that serves every open stream.
+
+It reads what is new once for each class of rights, encodes each frame once, and writes it
+straight to each transport. A reader whose transport would make the loop wait is stepped
+aside: it gets a bounded buffer and a task of its own, and when that buffer is full it is
+told `reset` and let go. So a slow reader costs only itself. Much news at once is written
+in pieces, between which the transports get their turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from bayanihan.core import moment
+from bayanihan.core.marking import Viewer
+from bayanihan.errors import Refused
+from bayanihan.ledger import Ledger, Where
+from bayanihan.readers.stream.frame import HEARTBEAT, frame_of, joined
+from bayanihan.readers.stream.subscriber import Subscriber, message_of
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S = 15.0
+PAGE_LIMIT = 500
+# How many positions one step of the loop covers.
+STEP = 128
+_KINDS = ("object", "withdrawn", "erased")
+
+
+class Broadcast:
+    """Every open stream of a hub, and the loop that serves them.
+
+    Args:
+        ledger: what is read and waited on.
+        renew: the viewer as their key stands now; raises `Refused` when it was revoked.
+    """
+
+    def __init__(self, ledger: Ledger, renew: Callable[[Viewer], Viewer]) -> None:
+        self._ledger = ledger
+        self._renew = renew
+        self._where = Where(kinds=_KINDS)
+        self._open: set[Subscriber] = set()
+        self._live: dict[Viewer, set[Subscriber]] = {}
+        self._loop: asyncio.Task[None] | None = None
+        self.position = ledger.length
+        self.stopped = False
+
+    @property
+    def count(self) -> int:
+        """How many streams are open, those that are catching up included."""
+        return len(self._open)
+
+    def frames(self, viewer: Viewer, after: int, until: int) -> tuple[list[bytes], int]:
+        """A page of frames of what lies after one position and up to another.
+
+        Returns the frames and the position that they reach: `until` when nothing is left.
+        """
+        page = self._ledger.read(viewer, after, PAGE_LIMIT, self._where)
+        seal = self._ledger.cursors.seal
+        items = [item for item in page.items if item.entry.position <= until]
+        frames = [
+            frame_of(item, seal(item.entry.position), moment.render(item.entry.stamp_us))
+            for item in items
+        ]
+        return frames, page.last if page.more and len(items) == len(page.items) else until
+
+    def newest(self, viewer: Viewer) -> int:
+        """The position of the newest entry that a viewer may see, 0 where there is none.
+
+        The ledger's own length would tell when something was appended that they may not
+        see. Found by halving: a page after a position is empty or it is not.
+        """
+        length = self._ledger.length
+
+        def lies_beyond(position: int) -> bool:
+            page = self._ledger.read(viewer, position, 1, self._where)
+            return bool(page.items) and page.items[0].entry.position <= length
+
+        low, high, step = length, length, 64
+        while low > 0 and not lies_beyond(low):
+            low, high, step = max(0, length - step), low, step * 8
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if lies_beyond(middle) else (low, middle)
+        return high if lies_beyond(low) else 0
+
+    def start(self) -> None:
+        """Begin to serve; needs a running event loop."""
+        self.position = self._ledger.length
+        self._loop = asyncio.ensure_future(self._serve())
+
+    async def stop(self) -> None:
+        """End every stream, and take no more."""
+        self.stopped = True
+        if self._loop:
+            self._loop.cancel()
+        for subscriber in self._open:
+            subscriber.close()
+
+    def review(self) -> None:
+        """End the streams of keys that were revoked and of viewers whose rights changed."""
+        for subscriber in self._open:
+            if not self.still(subscriber.viewer):
+                subscriber.close()
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        beat_s = loop.time() + HEARTBEAT_S
+        while True:
+            await self._ledger.wait_soon(self.position, max(0.0, beat_s - loop.time()))
+            if self._ledger.length > self.position:
+                await self._step()
+            if loop.time() >= beat_s:
+                # By its own clock: were it sent for want of news alone, a reader could tell
+                # from its absence that there is news which they may not see.
+                beat_s += HEARTBEAT_S
+                live = [each for group in self._live.values() for each in group]
+                self._write_all(live, HEARTBEAT)
+
+    async def _step(self) -> None:
+        """Serve some positions to each class of rights: the same bytes to all in a class.
+
+        Who joins meanwhile reads these positions for themselves.
+        """
+        before, self.position = self.position, min(self._ledger.length, self.position + STEP)
+        known: dict[tuple[int, ...], list[bytes]] = {}
+        plan: list[tuple[list[Subscriber], list[bytes]]] = []
+        for viewer, subscribers in self._live.items():
+            rights = tuple(self._ledger.rights(viewer))
+            if rights not in known:
+                known[rights] = self._pieces(viewer, before)
+            if known[rights]:
+                plan.append((list(subscribers), known[rights]))
+        for number in range(max((len(pieces) for _, pieces in plan), default=0)):
+            if number:
+                await asyncio.sleep(0)
+            for chosen, pieces in plan:
+                if number < len(pieces):
+                    self._write_all(chosen, pieces[number])
+
+    def _pieces(self, viewer: Viewer, after: int) -> list[bytes]:
+        """What is new to a viewer, in pieces that a transport takes well."""
+        pieces: list[bytes] = []
+        try:
+            while after < self.position:
+                frames, after = self.frames(viewer, after, self.position)
+                pieces += joined(frames)
+        except Exception:
+            # They come back with the last id that they have, and find the fault or not.
+            logger.exception("streams broke off")
+            for subscriber in self._live.get(viewer, ()):
+                subscriber.close()
+            return []
+        return pieces
+
+    @staticmethod
+    def _write_all(subscribers: Iterable[Subscriber], chunk: bytes) -> None:
+        message = message_of(chunk)
+        for subscriber in subscribers:
+            subscriber.write(chunk, message)
+
+    def still(self, viewer: Viewer) -> bool:
+        """Whether a viewer's key still stands for the same viewer."""
+        try:
+            return not viewer.key or self._renew(viewer) == viewer
+        except Refused:
+            return False
+
+    def enter(self, subscriber: Subscriber) -> None:
+        """Count a subscriber, who is still catching up."""
+        self._open.add(subscriber)
+
+    def join(self, subscriber: Subscriber) -> None:
+        """Serve a subscriber that has read up to the broadcast's position."""
+        self._live.setdefault(subscriber.viewer, set()).add(subscriber)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Forget a subscriber."""
+        self._open.discard(subscriber)
+        group = self._live.get(subscriber.viewer)
+        if group is not None:
+            group.discard(subscriber)
+            if not group:
+                del self._live[subscriber.viewer]

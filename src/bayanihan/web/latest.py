@@ -1,0 +1,320 @@
+"""What the console shows a viewer: the newest entries, and one object in full.
+
+Rights are the ledger's: positions are sought among the viewer's own audiences, and each
+entry and body is read through the door, which checks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bayanihan.core.marking import REGION, Audience, Viewer
+from bayanihan.core.observables import Observable
+from bayanihan.core.pattern import Rest
+from bayanihan.errors import Refused
+from bayanihan.ledger import Entry, Ledger, Where
+from bayanihan.readers.active import FOREVER_US, Active, Standing
+from bayanihan.readers.feeds import EXERCISE_PREFIX, Press
+from bayanihan.registry import Registry
+from bayanihan.web.facts import Facts, facts_of, name_in
+from bayanihan.web.render import pretty
+from bayanihan.web.tiles import Shown, Totals, shown_of, totals_of
+
+PAGE = 25
+BODY_LIMIT_BYTES = 1024 * 1024
+_VERSIONS = 100
+_RAW_LIMIT = 65_536
+_BLOCKS_LIMIT = 200
+
+_OUT = {
+    "withdrawn": "Withdrawn by its author: it has left the feeds.",
+    "revoked": "Revoked by its author: it has left the feeds.",
+    "informs": "It informs people and never blocks anything.",
+    "unread": "Its pattern could not be read, so it blocks nothing.",
+}
+_RED = "RED is for the persons named and enters no feed."
+_NOTHING = "No feed here can say it yet, so nothing of it is blocked."
+_KINDS = {
+    "domain": "Domain",
+    "url": "URL",
+    "ipv4": "IPv4 address",
+    "ipv6": "IPv6 address",
+    "email": "Mail address",
+}
+
+Board = Callable[[Viewer, str], dict[str, Any]]
+"""Who is protected against an object, as `/api/protection/{id}` answers this viewer."""
+
+
+class Block(msgspec.Struct, frozen=True):
+    """One observable: its kind in words, its spellings, and what becomes of it.
+
+    `feeds` are those that block it. `held` is why none may, `unexpressed` why none can say
+    it; "" where neither is so.
+    """
+
+    kind: str
+    value: str
+    unicode: str
+    feeds: tuple[str, ...]
+    held: str = ""
+    unexpressed: str = ""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One entry of the list. `note` is why nothing of it is (or is any longer) in a feed."""
+
+    position: int
+    object_id: str
+    facts: Facts
+    level: str
+    groups: tuple[str, ...]
+    origin: str
+    stamp_us: int
+    exercise: bool
+    note: str = ""
+    withdrawn: bool = False
+    blocks: tuple[Block, ...] = ()
+    rest: tuple[Rest, ...] = ()
+    shown: Shown | None = None
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """A page of entries, newest first; `older` is the cursor of the page after, or ""."""
+
+    rows: tuple[Row, ...]
+    totals: Totals
+    older: str
+    exercise: bool
+
+
+class Full(msgspec.Struct, frozen=True):
+    """One object: the row of its latest version, and everything else that is known."""
+
+    row: Row
+    entry: Entry
+    until_us: int | None
+    raw: str
+    versions: int
+
+
+class Sight(NamedTuple):
+    """All that decides what a viewer is shown, so that equals may share a page.
+
+    `side` is whose eyes these are: a member's own, a constituent's (`SG/`), the operator's
+    (`HUB`) or the public's (``). `rights` are the audiences seen.
+    """
+
+    side: str
+    rights: tuple[int, ...]
+
+
+class Console:
+    """Reads what pages show. Its calls block: they belong on a worker thread.
+
+    Args:
+        ledger, registry, active: the record and its projections.
+        press: makes the feeds, and says what each does with a value.
+        board: who is protected against an object, for a viewer.
+    """
+
+    def __init__(
+        self, ledger: Ledger, registry: Registry, active: Active, press: Press, board: Board
+    ) -> None:
+        self._ledger = ledger
+        self._registry = registry
+        self._active = active
+        self._press = press
+        self._board = board
+
+    def sight(self, viewer: Viewer) -> Sight:
+        """What a viewer has in common with all who are shown the same."""
+        side = f"{viewer.member}/" if viewer.constituent else viewer.origin
+        return Sight(side, tuple(self._ledger.rights(viewer)))
+
+    def latest(self, viewer: Viewer, before: str = "", limit: int = PAGE) -> Latest:
+        """The newest entries that a viewer may see, before a cursor where one is given.
+
+        Raises:
+            Refused: `bad-cursor` or `reset`.
+        """
+        start = self._ledger.cursors.open(before, where="before") if before else None
+        positions = newest(self._ledger, viewer, start, limit + 1)
+        rows = tuple(filter(None, (self._row(viewer, at) for at in positions[:limit])))
+        more = len(positions) > limit
+        return Latest(
+            rows,
+            totals_of(len(rows), [row.shown for row in rows if row.shown]),
+            self._ledger.cursors.seal(positions[limit - 1]) if more else "",
+            any(row.exercise for row in rows),
+        )
+
+    def full(self, viewer: Viewer, object_id: str) -> Full:
+        """The latest version of an object that a viewer may see.
+
+        Raises:
+            Refused: `not-found`.
+        """
+        page = self._ledger.read(viewer, 0, _VERSIONS, Where(object_id=object_id))
+        if not page.items:
+            raise Refused("not-found", "There is no such entry", where=object_id)
+        item = max(page.items, key=lambda one: (one.entry.version_us, one.entry.position))
+        row = self._described(viewer, item.entry, item.body)
+        standing = self._standing(viewer, item.entry)
+        until_us = standing.valid_until_us if standing else FOREVER_US
+        return Full(
+            row,
+            item.entry,
+            until_us if until_us != FOREVER_US else None,
+            pretty(item.body, _RAW_LIMIT),
+            len(page.items),
+        )
+
+    def feeds(self, viewer: Viewer) -> list[dict[str, Any]]:
+        """Every feed as a viewer may see it, as `/api/feeds` answers."""
+        return self._press.listing(self._ledger.rights(viewer), self._ledger.now_us())
+
+    def _row(self, viewer: Viewer, position: int) -> Row | None:
+        """One row; None when the entry was erased since its position was found."""
+        try:
+            entry = self._ledger.entry(viewer, position)
+            large = entry.size_bytes > BODY_LIMIT_BYTES
+            body = None if large else self._ledger.body(viewer, position)
+        except Refused:
+            return None
+        return self._described(viewer, entry, body)
+
+    def _described(self, viewer: Viewer, entry: Entry, body: bytes | None) -> Row:
+        audience = self._ledger.store.audiences()[entry.header.audience - 1]
+        row = Row(
+            position=entry.position,
+            object_id=entry.object_id,
+            facts=facts_of(entry.object_id, body, lambda ref: self._name(viewer, ref)),
+            level=audience.level,
+            groups=_groups(audience),
+            origin=self._origin(entry.origin),
+            stamp_us=entry.stamp_us,
+            exercise=entry.header.exercise,
+            withdrawn=self._withdrawn(viewer, entry),
+        )
+        standing = self._standing(viewer, entry)
+        if standing is None:
+            note = _OUT["withdrawn"] if row.withdrawn else ""
+            return msgspec.structs.replace(row, note=note)
+        return self._defended(viewer, row, standing)
+
+    def _defended(self, viewer: Viewer, row: Row, standing: Standing) -> Row:
+        """A row of an indicator, with what it blocks and who is protected."""
+        blocks = tuple(self._block(item, row) for item in standing.items[:_BLOCKS_LIMIT])
+        note = _note(row, standing, blocks, self._ledger.now_us())
+        in_force = not note and any(block.feeds for block in blocks)
+        board = self._board(viewer, row.object_id) if in_force else None
+        return msgspec.structs.replace(
+            row,
+            note=note,
+            blocks=blocks,
+            rest=standing.rest[:_BLOCKS_LIMIT],
+            shown=shown_of(board, self._members()) if board and board["feeds"] else None,
+        )
+
+    def _block(self, item: Observable, row: Row) -> Block:
+        feeds: list[str] = []
+        left: dict[str, str] = {}
+        for feed in self._press.feeds:
+            if feed.startswith(EXERCISE_PREFIX) != row.exercise:
+                continue
+            if row.level == "red":
+                left["not-expressed"] = _RED
+                continue
+            refusal = self._press.refusal(feed, item)
+            if refusal is None:
+                feeds.append(feed)
+            else:
+                left.setdefault(*refusal)
+        return Block(
+            _KINDS.get(item.type) or item.type.upper(),
+            item.value,
+            item.unicode,
+            tuple(feeds),
+            left.get("held", ""),
+            "" if feeds or "held" in left else left.get("not-expressed", ""),
+        )
+
+    def _standing(self, viewer: Viewer, entry: Entry) -> Standing | None:
+        for standing in self._active.items_of(entry.object_id, self._ledger.rights(viewer)):
+            same = standing.origin == entry.origin and standing.exercise == entry.header.exercise
+            if same:
+                return standing
+        return None
+
+    def _withdrawn(self, viewer: Viewer, entry: Entry) -> bool:
+        where = Where(kinds=("withdrawn",), object_id=entry.object_id)
+        page = self._ledger.read(viewer, entry.position, _VERSIONS, where)
+        return any(
+            item.entry.origin == entry.origin
+            and item.entry.header.audience == entry.header.audience
+            for item in page.items
+        )
+
+    def _name(self, viewer: Viewer, ref: str) -> str:
+        """What an object is called, as far as the viewer may see it; else its id."""
+        page = self._ledger.read(viewer, 0, 1, Where(object_id=ref)) if ref else None
+        return (name_in(page.items[0].body) if page and page.items else "") or ref
+
+    def _members(self) -> dict[str, tuple[str, bool]]:
+        return {
+            code: (member.name, not member.cert) for code, member in self._registry.members.items()
+        }
+
+    def _origin(self, origin: str) -> str:
+        """An origin in words: the member's name, and its constituent where it is one's."""
+        if origin == "HUB":
+            return "the regional hub"
+        code, _, constituent = origin.partition("/")
+        member = self._registry.members.get(code)
+        name = member.name if member else code
+        if not constituent:
+            return name
+        known = self._registry.constituents.get((code, constituent))
+        return f"{(known.title if known else '') or constituent}, {name}"
+
+
+def _note(row: Row, standing: Standing, blocks: Sequence[Block], now_us: int) -> str:
+    """Why nothing of an indicator's entry is in a feed; "" where something is, or is held."""
+    if standing.out:
+        return _OUT[standing.out]
+    if standing.position != row.position:
+        return "There is a later version, which counts in its place."
+    if standing.valid_until_us <= now_us:
+        return "Its time has passed: it has left the feeds."
+    if standing.valid_from_us > now_us:
+        return "Its time has not come yet: it is in no feed."
+    if row.level == "red":
+        return _RED
+    return "" if any(block.feeds or block.held for block in blocks) else _NOTHING
+
+
+def _groups(audience: Audience) -> tuple[str, ...]:
+    return tuple(group.name for group in audience.groups if group.name != REGION)
+
+
+def newest(ledger: Ledger, viewer: Viewer, before: int | None, limit: int) -> list[int]:
+    """Positions of the newest objects that a viewer may see, newest first.
+
+    Each of the viewer's audiences is asked for its own newest `limit` from the index, so
+    the cost is theirs times the page and does not grow with what is stored.
+    """
+    end = before if before is not None else ledger.length + 1
+    find = (
+        "SELECT position FROM entries WHERE audience = ? AND kind = 0 AND exercise = ?"
+        " AND position < ? AND author IS NOT NULL ORDER BY position DESC LIMIT ?"
+    )
+    places: Sequence[tuple[int, int]] = [
+        (audience, exercise) for audience in ledger.rights(viewer) for exercise in (0, 1)
+    ]
+    reading = ledger.store.reading
+    found = {row[0] for place in places for row in reading.execute(find, (*place, end, limit))}
+    return sorted(found, reverse=True)[:limit]

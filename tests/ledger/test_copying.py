@@ -1,0 +1,193 @@
+"""Backups beside a working ledger, and the new history that a restore begins."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bayanihan.core.marking import Audience, Viewer
+from bayanihan.errors import Refused
+from bayanihan.ledger import (
+    ERASURES,
+    Draft,
+    ErasureList,
+    Ledger,
+    back_up,
+    check_ledger,
+    read_erasures,
+    restore,
+)
+from bayanihan.ledger.copying import LEDGER, MANIFEST
+
+SG = Viewer("k", "p", "SG", scopes=frozenset({"report"}))
+CLEAR = Audience("clear")
+
+
+def draft(number: int, text: str = "a body") -> Draft:
+    body = msgspec.json.encode({"n": number, "text": text})
+    return Draft("object", CLEAR, "p", "SG", f"indicator--{number}", body, version_us=1)
+
+
+def copied(data: Path, out: Path) -> str:
+    return back_up(data, out, software="test", made_at="2026-01-01T00:00:00Z").root
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    ledger = Ledger(folder)
+    ledger.append([draft(number) for number in range(300)])
+    ledger.close()
+    (folder / "signing.key").write_text("secret")
+    return folder
+
+
+def test_a_restored_backup_verifies_and_has_the_same_root(data: Path, tmp_path: Path) -> None:
+    root = copied(data, tmp_path / "b.tar")
+    manifest, erased = restore(tmp_path / "b.tar", tmp_path / "new", [])
+    ledger = Ledger(tmp_path / "new")
+    report = check_ledger(ledger.store)
+    ledger.close()
+    assert report.ok
+    assert (report.entries, report.root, manifest.root, erased) == (300, root, root, 0)
+    assert (tmp_path / "new" / "signing.key").read_text() == "secret"
+    assert ((tmp_path / "b.tar").stat().st_mode & 0o777) == 0o600
+
+
+def test_a_backup_is_whole_while_the_ledger_is_written(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "data")
+    ledger.append([draft(0)])
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 1
+        while not stop.is_set():
+            ledger.append([draft(number + step) for step in range(20)])
+            number += 20
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(3):
+            copied(tmp_path / "data", tmp_path / f"{number}.tar")
+    finally:
+        stop.set()
+        writer.join()
+    length = ledger.length
+    ledger.close()
+    manifest, _ = restore(tmp_path / "2.tar", tmp_path / "new", [])
+    assert 1 <= manifest.size <= length
+
+
+def test_a_restore_begins_a_new_epoch_and_older_cursors_answer_reset(
+    data: Path, tmp_path: Path
+) -> None:
+    before = Ledger(data)
+    token = before.cursors.seal(before.length)
+    before.close()
+    copied(data, tmp_path / "b.tar")
+    restore(tmp_path / "b.tar", tmp_path / "new", [])
+    after = Ledger(tmp_path / "new")
+    with pytest.raises(Refused) as refused:
+        after.cursors.open(token)
+    assert refused.value.code == "reset"
+    stamps = [item.entry.stamp_us for item in after.read(SG, 0, 1_000).items]
+    after.append([draft(10_000)])
+    assert after.read(SG, 300, 1).items[0].entry.stamp_us > max(stamps)
+    after.close()
+
+
+def test_what_was_erased_after_the_backup_is_erased_again(data: Path, tmp_path: Path) -> None:
+    copied(data, tmp_path / "b.tar")
+    ledger = Ledger(data)
+    erasures = ErasureList(data, ledger.store)
+    erasures.note(ledger.erase(SG, "indicator--7", "a court said so"))
+    ledger.close()
+    listed = read_erasures((data / ERASURES).read_bytes())
+    _, erased = restore(tmp_path / "b.tar", tmp_path / "new", listed)
+    assert erased == 1
+    assert b'{"n":7,' not in (tmp_path / "new" / LEDGER).read_bytes()
+    again = Ledger(tmp_path / "new")
+    assert check_ledger(again.store).erased == 1
+    again.close()
+
+
+def test_an_erasure_that_was_not_noted_before_a_crash_is_noted_at_the_next_start(
+    data: Path,
+) -> None:
+    ledger = Ledger(data)
+    positions = ledger.erase(SG, "indicator--7", "")
+    assert not (data / ERASURES).exists()
+    ErasureList(data, ledger.store)
+    ErasureList(data, ledger.store)
+    ledger.close()
+    found = read_erasures((data / ERASURES).read_bytes())
+    assert [each.position for each in found] == positions
+
+
+def test_an_erasure_list_of_another_history_erases_nothing(data: Path, tmp_path: Path) -> None:
+    copied(data, tmp_path / "b.tar")
+    foreign = read_erasures(b'{"position":7,"leaf":"%s"}\n' % (b"00" * 32))
+    assert restore(tmp_path / "b.tar", tmp_path / "new", foreign)[1] == 0
+
+
+def test_a_directory_with_a_ledger_is_not_restored_over(data: Path, tmp_path: Path) -> None:
+    copied(data, tmp_path / "b.tar")
+    before = (data / LEDGER).read_bytes()
+    with pytest.raises(Refused) as refused:
+        restore(tmp_path / "b.tar", data, [])
+    assert refused.value.code == "conflict"
+    assert (data / LEDGER).read_bytes() == before
+
+
+def altered(source: Path, target: Path, name: str, content: bytes | None) -> None:
+    """The tar with one file's content replaced, or the file left out."""
+    with tarfile.open(source) as old, tarfile.open(target, "w") as new:
+        for member in old:
+            file = old.extractfile(member)
+            assert file is not None
+            data = file.read()
+            if member.name == name:
+                if content is None:
+                    continue
+                data = content
+            info = tarfile.TarInfo(member.name)
+            info.size = len(data)
+            new.addfile(info, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("name", [LEDGER, MANIFEST, "signing.key"])
+@pytest.mark.parametrize("content", [None, b"", b"something else"])
+def test_a_changed_backup_is_refused(
+    data: Path, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    copied(data, tmp_path / "b.tar")
+    altered(tmp_path / "b.tar", tmp_path / "c.tar", name, content)
+    with pytest.raises(Refused) as refused:
+        restore(tmp_path / "c.tar", tmp_path / "new", [])
+    assert refused.value.code == "bad-value"
+    assert not (tmp_path / "new" / LEDGER).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no tar at all", b"\0" * 10_240])
+def test_what_is_no_backup_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(Refused, match="no backup"):
+        restore(tmp_path / "x", tmp_path / "new", [])
+
+
+def test_without_a_ledger_there_is_nothing_to_back_up(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        copied(tmp_path, tmp_path / "b.tar")
+    assert refused.value.code == "cannot-read"
+
+
+def test_a_broken_erasure_list_names_its_line() -> None:
+    with pytest.raises(Refused) as refused:
+        read_erasures(b'{"position":1,"leaf":"00"}\n{"position":')
+    assert refused.value.where == "line 2"

@@ -1,0 +1,217 @@
+"""A real hub: `bayanihan up` as its own process, on a free port, with helpers to speak to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from bayanihan.commands.verify import verified
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_WITHIN_S = 30.0
+ALL_SCOPES = ("report", "read", "feed", "receipt", "notice")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment, with the package on the path and no hub or key named."""
+    kept = {name: value for name, value in os.environ.items() if "BAYANIHAN" not in name}
+    return kept | {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"} | more
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(
+    *words: str | Path,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    timeout_s: float = 60.0,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run one `bayanihan` command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "bayanihan", *map(str, words)],
+        env=environment(**(env or {})),
+        input=stdin,
+        cwd=cwd,
+        capture_output=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a hub ended: its exit code, how long that took, and what it had to say."""
+
+    code: int
+    after_s: float
+    stderr: str
+
+
+@dataclass
+class RunningHub:
+    """One hub process on a data directory.
+
+    Args:
+        data: the data directory, made when absent.
+        options: further words for `up`.
+    """
+
+    data: Path
+    options: Sequence[str] = ()
+    port: int = 0
+    _process: subprocess.Popen[bytes] | None = field(init=False, default=None)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the hub was not started"
+        return self._process
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Self:
+        """Start it and wait until it is ready."""
+        self.launch()
+        self.wait_ready()
+        return self
+
+    def launch(self) -> None:
+        """Start the process and do not wait."""
+        self.port = self.port or free_port()
+        with self._errors.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "bayanihan", "up"),
+                    *("--data", str(self.data), "--port", str(self.port), *self.options),
+                ],
+                env=environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+
+    def wait_ready(self) -> None:
+        until_s = time.monotonic() + READY_WITHIN_S
+        with self.client() as client:
+            while time.monotonic() < until_s:
+                assert self.running, f"the hub ended: {self.stderr()}"
+                try:
+                    if client.get("/health/ready").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.03)
+        raise AssertionError(f"the hub was not ready within {READY_WITHIN_S} s: {self.stderr()}")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def admin(self) -> str:
+        return (self.data / "admin.key").read_text().strip()
+
+    @property
+    def _errors(self) -> Path:
+        return self.data.parent / f"{self.data.name}.stderr"
+
+    def stderr(self) -> str:
+        return self._errors.read_text(errors="replace")
+
+    def peak_memory_bytes(self) -> int:
+        """The most memory that the process ever had resident (VmHWM)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+
+    def stop(self, sent: signal.Signals = signal.SIGTERM) -> Stopped:
+        """Ask it to end, and wait until it has."""
+        began_s = time.monotonic()
+        self.process.send_signal(sent)
+        code = self.process.wait(30)
+        return Stopped(code, time.monotonic() - began_s, self.stderr())
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+
+    def check(self) -> None:
+        """The checker finds nothing wrong."""
+        report = verified(self.data)
+        assert report.faults == []
+
+    # speaking to it
+
+    @contextmanager
+    def client(self, key: str = "", **options: Any) -> Iterator[httpx.Client]:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # No certificates are read for plain HTTP: that would take most of the time.
+        options = {"timeout": 30.0, "headers": headers, "verify": False, **options}
+        with httpx.Client(base_url=self.url, trust_env=False, **options) as client:
+            yield client
+
+    def ask(self, method: str, path: str, key: str = "", **options: Any) -> httpx.Response:
+        """One request on a connection of its own."""
+        with self.client(key) as client:
+            return client.request(method, path, **options)
+
+    def key(self, member: str = "", *, scopes: Iterable[str] = ALL_SCOPES, **more: str) -> str:
+        """The text of a new key."""
+        order = {"member": member, "scopes": list(scopes), **more}
+        answer = self.ask("POST", "/api/keys", self.admin, json=order)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["key"])
+
+    def constituent(self, member: str, name: str) -> None:
+        path = f"/api/members/{member}/constituents"
+        answer = self.ask("POST", path, self.admin, json={"name": name})
+        assert answer.status_code == 201, answer.text
+
+    def group(self, name: str, *members: str) -> None:
+        answer = self.ask("POST", f"/api/groups/{name}", self.admin, json={"members": members})
+        assert answer.status_code == 200, answer.text
+
+    def push(self, key: str, *objects: Mapping[str, Any], **params: Any) -> dict[str, Any]:
+        """Submit objects; the hub's answer."""
+        body = json.dumps({"objects": objects}).encode()
+        return self.push_bytes(key, body, **params)
+
+    def push_bytes(self, key: str, body: bytes, **params: Any) -> dict[str, Any]:
+        answer = self.ask("POST", "/api/objects", key, content=body, params=params)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def objects(self, key: str = "", limit: int = 1_000) -> list[dict[str, Any]]:
+        """Everything that a key may see, page by page."""
+        found: list[dict[str, Any]] = []
+        after, more = "", True
+        with self.client(key) as client:
+            while more:
+                params: dict[str, str | int] = {"after": after, "limit": limit}
+                answer = client.get("/api/objects", params=params)
+                assert answer.status_code == 200, answer.text
+                page = answer.json()
+                found += page["objects"]
+                after, more = page["next"], page["more"]
+        return found
+
+    def ids(self, key: str = "") -> list[str]:
+        return [each["id"] for each in self.objects(key)]
