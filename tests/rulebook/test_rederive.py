@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from random import Random
 
 from bayanihan.rulebook.classify import kinds_in
@@ -71,14 +72,13 @@ def test_the_changes_are_those_of_a_full_derivation(book: Rulebook, files: dict[
         for c in rederive(lambda _: before, lambda _: after, many, MEMBERS)
     }
     whole = {}
+    duties = list(kinds_in(after, ("duty",)))
     for index, facts in enumerate(many):
         was, now = Derivation(before, facts), Derivation(after, facts)
-        for provision in kinds_in(after, ("duty",)):
-            one, two = was.holds(provision.id), now.holds(provision.id)
-            if one != two:
-                for member in MEMBERS:
-                    if reaches(new.texts[provision.text].jurisdiction, member):
-                        whole[index, member, provision.id] = (one, two)
+        differ = [p for p in duties if was.holds(p.id) != now.holds(p.id)]
+        for one, member in product(differ, MEMBERS):
+            if reaches(new.texts[one.text].jurisdiction, member):
+                whole[index, member, one.id] = (was.holds(one.id), now.holds(one.id))
     assert found == whole
     assert found
     assert {member for _, member, _ in found} == {"VN"}

@@ -18,17 +18,17 @@ def versions(texts: Iterable[Text]) -> dict[str, tuple[Provision, ...]]:
         Refused: `conflict` when two versions are valid and known at once.
     """
     found: dict[str, tuple[Provision, ...]] = {}
-    for text in texts:
-        for provision in text.provisions:
-            for other in found.get(provision.id, ()):
-                if _meet(provision, other):
-                    raise Refused(
-                        "conflict",
-                        f"{provision.id} is valid twice at once: see also {other.place}.",
-                        where=provision.place,
-                        next_step="Give the versions disjoint law dates or knowledge dates.",
-                    )
-            found[provision.id] = (*found.get(provision.id, ()), provision)
+    for provision in (one for text in texts for one in text.provisions):
+        before = found.get(provision.id, ())
+        twice = next((other for other in before if _meet(provision, other)), None)
+        if twice is not None:
+            raise Refused(
+                "conflict",
+                f"{provision.id} is valid twice at once: see also {twice.place}.",
+                where=provision.place,
+                next_step="Give the versions disjoint law dates or knowledge dates.",
+            )
+        found[provision.id] = (*before, provision)
     return found
 
 

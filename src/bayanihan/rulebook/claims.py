@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bayanihan.rulebook.clocks import PARTS, rows_of
 from bayanihan.rulebook.condition import text_of
-from bayanihan.rulebook.law import Rulebook
+from bayanihan.rulebook.law import Provision, Rulebook
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -65,44 +66,50 @@ def day_in_words(day: str) -> str:
     return f"{int(number)} {_MONTHS[int(month) - 1]} {year}"
 
 
-def _dates(book: Rulebook) -> Iterator[Claim]:
-    seen: set[tuple[str, str]] = set()
+def _every(book: Rulebook) -> Iterator[Provision]:
     for group in book.provisions.values():
-        for provision in group:
-            for row in provision.rows:
-                for day in (row.start, row.end):
-                    key = (f"{provision.id} at {day}", row.slice)
-                    if day and row.slice and key not in seen:
-                        seen.add(key)
-                        yield _claim(book, key[0], row.slice, day_in_words(day))
+        yield from group
+
+
+def _dates(book: Rulebook) -> Iterator[Claim]:
+    quoted = (
+        (f"{provision.id} at {day}", row.slice, day)
+        for provision in _every(book)
+        for row in provision.rows
+        for day in (row.start, row.end)
+        if day and row.slice
+    )
+    for what, piece, day in dict.fromkeys(quoted):
+        yield _claim(book, what, piece, day_in_words(day))
 
 
 def _cut_offs(book: Rulebook) -> Iterator[Claim]:
     """Days inside conditions (placed on the market before ...) stand in a quotation, too."""
-    for group in book.provisions.values():
-        for provision in group:
-            pairs = [(row.when, (row.slice, *provision.slices)) for row in provision.rows]
-            for when, pieces in [(provision.when, provision.slices), *pairs]:
-                for day in re.findall(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text_of(when) if when else ""):
-                    made = [
-                        _claim(book, f"{provision.id} cut-off {day}", piece, day_in_words(day))
-                        for piece in pieces
-                        if piece
-                    ]
-                    if made:
-                        yield next((one for one in made if one.holds), made[0])
+    conditions = (
+        (provision.id, when, tuple(piece for piece in pieces if piece))
+        for provision in _every(book)
+        for when, pieces in (
+            (provision.when, provision.slices),
+            *((row.when, (row.slice, *provision.slices)) for row in provision.rows),
+        )
+        if when is not None
+    )
+    for provision_id, when, pieces in conditions:
+        for day in re.findall(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text_of(when)):
+            what = f"{provision_id} cut-off {day}"
+            made = [_claim(book, what, piece, day_in_words(day)) for piece in pieces]
+            yield from sorted(made, key=lambda one: not one.holds)[:1]
 
 
 def _articles(book: Rulebook) -> Iterator[Claim]:
     """The quotation of a provision is of its own article, or of one that its article names."""
-    for group in book.provisions.values():
-        for provision in group:
-            numbers = set(re.findall(r"(?:Art\.|Annex) [0-9IVX]+[a-d]?", provision.article))
-            for piece in provision.slices:
-                quoted = re.match(r"(?:Art\.|Annex) [0-9IVX]+[a-d]?", book.slices[piece].article)
-                held = bool(quoted) and bool(numbers & {quoted.group() if quoted else ""})
-                words = tuple(sorted(numbers))
-                yield Claim(f"{provision.id} is {provision.article}", piece, words, held)
+    for provision in _every(book):
+        numbers = set(re.findall(r"(?:Art\.|Annex) [0-9IVX]+[a-d]?", provision.article))
+        for piece in provision.slices:
+            quoted = re.match(r"(?:Art\.|Annex) [0-9IVX]+[a-d]?", book.slices[piece].article)
+            held = quoted is not None and quoted.group() in numbers
+            what = f"{provision.id} is {provision.article}"
+            yield Claim(what, piece, tuple(sorted(numbers)), held)
 
 
 def _fines(book: Rulebook) -> Iterator[Claim]:
@@ -136,13 +143,12 @@ def period_in_words(period: Any) -> tuple[str, ...]:
 
 
 def _clocks(book: Rulebook) -> Iterator[Claim]:
-    for root in book.parts.get("clocks", ()):
-        for row in root["clocks"]:
-            if "slice" in row:
-                for part in ("first", "supplement", "final"):
-                    if part in row:
-                        words = period_in_words(row[part])
-                        yield _claim(book, f"clock {row['id']} {part}", row["slice"], *words)
+    limits = (
+        (row, part) for row in rows_of(book) for part in PARTS if "slice" in row and part in row
+    )
+    for row, part in limits:
+        words = period_in_words(row[part])
+        yield _claim(book, f"clock {row['id']} {part}", row["slice"], *words)
 
 
 # Where a period is set, the paragraph that names it, when the step quotes another one.
@@ -157,22 +163,25 @@ _PERIODS = {
 
 
 def _periods(book: Rulebook) -> Iterator[Claim]:
-    for root in book.parts.get("procedures", ()):
-        for procedure in root["procedures"]:
-            for step in procedure["steps"]:
-                for name, period in (step.get("sets") or {}).items():
-                    if "slice" in step and "prescribed" not in period:
-                        piece = _PERIODS.get((procedure["id"], name), step["slice"])
-                        what = f"procedure {procedure['id']}/{step['name']} {name}"
-                        yield _claim(book, what, piece, *period_in_words(period))
+    periods = (
+        (procedure["id"], step, name, period)
+        for root in book.parts.get("procedures", ())
+        for procedure in root["procedures"]
+        for step in procedure["steps"]
+        for name, period in (step.get("sets") or {}).items()
+        if "slice" in step and "prescribed" not in period
+    )
+    for procedure_id, step, name, period in periods:
+        piece = _PERIODS.get((procedure_id, name), step["slice"])
+        what = f"procedure {procedure_id}/{step['name']} {name}"
+        yield _claim(book, what, piece, *period_in_words(period))
 
 
 def _thresholds(book: Rulebook) -> Iterator[Claim]:
-    for group in book.provisions.values():
-        for provision in group:
-            said = text_of(provision.when) if provision.when is not None else ""
-            for sign, number in re.findall(r"\w+ (>=|>|<=|<) ([0-9.]+e[0-9]+)", said):
-                word = {">": "greater than", ">=": "at least", "<": "less than", "<=": "at most"}
-                power = number.replace("1e", "10^")
-                what = f"{provision.id} {sign} {number}"
-                yield _claim(book, what, provision.slices[0], f"{word[sign]} {power}")
+    word = {">": "greater than", ">=": "at least", "<": "less than", "<=": "at most"}
+    for provision in _every(book):
+        said = text_of(provision.when) if provision.when is not None else ""
+        for sign, number in re.findall(r"\w+ (>=|>|<=|<) ([0-9.]+e[0-9]+)", said):
+            power = number.replace("1e", "10^")
+            what = f"{provision.id} {sign} {number}"
+            yield _claim(book, what, provision.slices[0], f"{word[sign]} {power}")
