@@ -71,6 +71,10 @@ def test_matrix_has_the_fixed_shape(capsys: pytest.CaptureFixture[str]) -> None:
         ("practices", "incident", "--member", "MY"),
         ("checks", "robustness"),
         ("claims",),
+        ("procedures", "eu/art79"),
+        ("show", "eu/art6/2"),
+        ("show", "model/incident/first"),
+        ("procedures",),
     ],
 )
 def test_every_verb_prints_and_says_that_it_is_no_advice(
@@ -92,7 +96,25 @@ def test_proposals_are_watermarked_everywhere(capsys: pytest.CaptureFixture[str]
     for form in ("text", "json", "csv", "html"):
         out = run(capsys, "matrix", "--baseline", "model-asean", "--format", form)
         assert "proposal, no standing" in out
-    assert "proposal, no standing" in run(capsys, "adopt", "model/register")
+    for verb in ("adopt", "show"):
+        assert "proposal, no standing" in run(capsys, verb, "model/register")
+        assert answer(capsys, verb, "model/register")
+    assert "proposal, no standing" in run(capsys, "diff", "model-asean", "model-asean")
+    told = answer(capsys, "classify", BANK, "--as-of", "2026-11-22")
+    marks = {f["text"]: f["watermark"] for f in told["findings"]}
+    assert marks["model-asean"] == "proposal, no standing"
+    assert marks["eu-ai-act"] == ""
+
+
+def test_a_provision_is_shown_with_quotation_source_and_pedigree(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (told,) = answer(capsys, "show", "eu/art6/2")["versions"]
+    assert any("2 December 2027" in piece["quote"] for piece in told["quotations"])
+    (model,) = answer(capsys, "show", "model/incident/first")["versions"]
+    assert model["pedigree"][0].startswith("floor met by SG 2 h")
+    (incident,) = answer(capsys, "show", "vn/incident")["versions"]
+    assert len(incident["disagreement"]) == 2
 
 
 def test_the_sheet_is_csv(capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,6 +225,7 @@ def test_a_bad_system_file_is_refused_with_its_line(
         ("fines", "art16", "--size", "huge"),
         ("clocks", BANK, "--kind", "cyber", "--aware", "2026-11-22"),
         ("adopt", "model/nothing"),
+        ("show", "eu/nothing"),
         ("classify", "nowhere.yaml"),
     ],
 )

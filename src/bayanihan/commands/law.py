@@ -195,6 +195,7 @@ def diff(
         law_print.show_json(
             {
                 **book.stamp(),
+                "watermark": book.text(text_id).watermark,
                 "a": before,
                 "b": after,
                 "changes": [one.as_json() for one in changes],
@@ -232,6 +233,8 @@ app.command(law_region.assess)
 app.command(law_region.practices)
 app.command(law_region.checks)
 app.command(law_region.claims)
+app.command(law_region.procedures)
+app.command(law_region.show)
 app.command(law_region.run_tests, name="test")
 
 

@@ -159,7 +159,8 @@ def show_diff(
     book: Rulebook, before: str, after: str, changes: list[Change], effects: list[Effect]
 ) -> None:
     """A semantic diff and its effects."""
-    print(f"{before} -> {after}: {len(changes)} changes\n")
+    mark = book.text(before.partition("@")[0]).watermark
+    print(f"{before} -> {after}: {len(changes)} changes" + (f"  *{mark}*" if mark else "") + "\n")
     for one in changes:
         print(f"{one.change:8} {one.article}  [{one.provision}] {one.field}")
         if one.before:
@@ -256,4 +257,45 @@ def show_assessment(book: Rulebook, found: dict[str, Any]) -> None:
         print(f"\n## {section['title']}")
         for question in section["questions"]:
             print(f"- {question['ask']}\n  {question['answer'] or '[to be answered]'}")
+    show_stamp(book)
+
+
+def show_procedures(book: Rulebook, chosen: list[Any], *, steps: bool) -> None:
+    """Procedures, with their steps when one was asked for."""
+    for entry in chosen:
+        print(f"{entry['id']}: {entry['title']}; begins at {entry['start']}, "
+              f"ends at {', '.join(entry['ends'])}")  # fmt: skip
+        for step in entry["steps"] if steps else ():
+            when = f", before {step['before']}" if "before" in step else ""
+            when += f", after {step['after']}" if "after" in step else ""
+            when += ", after a hearing" if step.get("needs_hearing") else ""
+            when += f", by {step['vote']} % of votes" if "vote" in step else ""
+            print(f"  {step['from']} -> {step['to']}: {step['name']} by {step['by']}{when}")
+            for name, period in (step.get("sets") or {}).items():
+                limit = ", ".join(f"{key} {value}" for key, value in period.items())
+                print(f"{'':6}sets {name}: {limit}")
+    show_stamp(book)
+
+
+def show_provision(book: Rulebook, versions: list[dict[str, Any]]) -> None:
+    """A provision, version by version."""
+    for told in versions:
+        mark = f"  *{told['watermark']}*" if told["watermark"] else ""
+        print(f"{told['article']}: {told['title']}  [{told['provision']}]{mark}")
+        print(f"  {told['text']}; {told['kind']}, {told['bindingness']}; known {told['known']}")
+        for name in ("says", "condition", "checked_by", "reading", "deadline"):
+            if told.get(name):
+                print(f"  {name}: {told[name]}")
+        for row in told["applies"]:
+            parts = [f"{key} {value}" for key, value in row.items() if value]
+            print(f"  applies: {', '.join(parts)}")
+        for piece in told["quotations"]:
+            print(f'  {piece["article"]} ({piece["source"]}): "{piece["quote"]}"')
+        for source in told["sources"]:
+            print(f"  source {source['source']}: {source['title']} ({source['publisher']}, "
+                  f"{source['date']}; {source['quality']})")  # fmt: skip
+        for line in told.get("pedigree", ()):
+            print(f"  from: {line}")
+        for entry in told.get("disagreement", ()):
+            print(f"  sources disagree: {entry['says']} [{entry['source']}]")
     show_stamp(book)

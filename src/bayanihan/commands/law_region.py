@@ -22,7 +22,9 @@ from bayanihan.rulebook.clocks import clocks as run_clocks
 from bayanihan.rulebook.derive import Derivation
 from bayanihan.rulebook.export import page, sheet
 from bayanihan.rulebook.filing import draft
+from bayanihan.rulebook.procedure import procedure_of, procedures_of
 from bayanihan.rulebook.question import MEMBERS, ask, check_dates, check_members, read_adoption
+from bayanihan.rulebook.shown import show as show_provision
 from bayanihan.rulebook.system import with_markets
 from bayanihan.rulebook.tracks import standing, track_of
 from bayanihan.rulebook.view import view
@@ -313,3 +315,32 @@ def claims(*, rulebook: Rules = None, json: AsJson = False) -> int:
         print(f"{len(made) - len(broken)} claims hold, {len(broken)} do not.")
         law_print.show_stamp(book)
     return 1 if broken else 0
+
+
+def procedures(procedure: str = "", *, rulebook: Rules = None, json: AsJson = False) -> None:
+    """Safeguard and sanction procedures: their steps, who takes them, and their deadlines.
+
+    Example:
+        bayanihan law procedures eu/art79
+    """
+    book = open_rulebook(rulebook)
+    every = procedures_of(book)
+    chosen = [procedure_of(book, procedure)] if procedure else every
+    if json:
+        law_print.show_json({**book.stamp(), "procedures": chosen})
+    else:
+        law_print.show_procedures(book, chosen, steps=bool(procedure))
+
+
+def show(provision: str, *, rulebook: Rules = None, json: AsJson = False) -> None:
+    """One provision: its versions, dates, quotations, sources, pedigree and disagreements.
+
+    Example:
+        bayanihan law show eu/art6/2
+    """
+    book = open_rulebook(rulebook)
+    told = show_provision(book, provision)
+    if json:
+        law_print.show_json({**book.stamp(), "versions": told})
+    else:
+        law_print.show_provision(book, told)

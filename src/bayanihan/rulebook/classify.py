@@ -42,6 +42,7 @@ class FindingState:
     missing: tuple[str, ...]
     slices: tuple[str, ...]
     sources: tuple[str, ...]
+    watermark: str
     proof: Proof
 
     def as_json(self) -> dict[str, Any]:
@@ -57,6 +58,7 @@ class FindingState:
             "missing": list(self.missing),
             "slices": list(self.slices),
             "sources": list(self.sources),
+            "watermark": self.watermark,
             "proof": self.proof,
         }
 
@@ -118,7 +120,8 @@ def finding_state(derivation: Derivation, provision: Provision, day: str) -> Fin
     shown = version.provision if version else provision
     return FindingState(
         provision.id, provision.text, shown.article, shown.title, state, start, tuple(because),
-        tuple(missing), shown.slices, shown.sources, proof,
+        tuple(missing), shown.slices, shown.sources,
+        derivation.view.rulebook.texts[provision.text].watermark, proof,
     )  # fmt: skip
 
 

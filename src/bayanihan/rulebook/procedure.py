@@ -82,13 +82,18 @@ class Case:
     history: tuple[Taken, ...] = ()
 
 
+def procedures_of(book: Rulebook) -> list[Mapping]:
+    """Every procedure of the rulebook, as its file has it."""
+    return [p for root in book.parts.get("procedures", ()) for p in root["procedures"]]
+
+
 def procedure_of(book: Rulebook, procedure_id: str) -> Mapping:
     """The procedure of that id.
 
     Raises:
         Refused: `not-found`, naming those there are.
     """
-    found = {p["id"]: p for root in book.parts.get("procedures", ()) for p in root["procedures"]}
+    found = {p["id"]: p for p in procedures_of(book)}
     if procedure_id not in found:
         raise Refused("not-found", f"No procedure {procedure_id!r}; there are {', '.join(found)}.")
     entry: Mapping = found[procedure_id]
