@@ -43,6 +43,22 @@ def test_a_wrong_expectation_is_told(book: Rulebook) -> None:
     assert len(told) == 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["part: cases\ncases: 5\n", "part: cases\ncases: [5]\n", "cases: []\n",
+     "part: cases\ncases: [{name: a, as_of: 2026-01-01, expect: 5}]\n"],
+)  # fmt: skip
+def test_a_file_of_another_shape_is_refused(text: str) -> None:
+    with pytest.raises(Refused):
+        read_cases(text, "c.yaml")
+
+
+def test_a_case_of_another_shape_is_told(book: Rulebook) -> None:
+    text = "part: cases\ncases: [{name: a, as_of: 2026-01-01, expect: {findings: [5]}}]\n"
+    (case,) = read_cases(text, "c.yaml")
+    assert "not shaped" in run_case(book, case, is_working_day)[0]
+
+
 def test_an_unknown_key_in_a_case_is_refused() -> None:
     with pytest.raises(Refused) as caught:
         read_cases("part: cases\ncases:\n  - {name: a, as_of: 2026-01-01, expekt: {}}\n", "c.yaml")

@@ -54,6 +54,14 @@ def test_only_what_rests_on_the_change_is_affected(book: Rulebook, files: dict[s
     assert affected(book, book) == set()
 
 
+def test_a_guide_that_becomes_law_is_a_change(book: Rulebook, files: dict[str, str]) -> None:
+    text = files["asean-guide.yaml"].replace("bindingness: guide", "bindingness: law", 1)
+    before, after = view(book), view(load({**files, "asean-guide.yaml": text}))
+    found = list(rederive(lambda _: before, lambda _: after, systems(5), ("KH", "EU")))
+    assert {one.member for one in found} == {"KH"}
+    assert all(one.before == one.after for one in found)
+
+
 def test_a_finding_carries_its_duties_along(book: Rulebook, files: dict[str, str]) -> None:
     text = files["eu-ai-act.yaml"].replace(
         "when: {all: [{finding: eu/annex-iii}, profiling]}", "when: profiling"

@@ -70,10 +70,14 @@ def read_cases(content: str, file: str) -> list[Case]:
     """
     root = expect_mapping(read(content, file), "A case file", f"{file}:1")
     expect_keys(root, "A case file", ("part", "cases"), ("base",))
+    if not isinstance(root["cases"], list):
+        raise Refused("bad-value", "`cases` is a list.", where=root.place("cases"))
     found = []
     for entry in root["cases"]:
+        entry = expect_mapping(entry, "A case", root.place("cases"))
         expect_keys(entry, "A case", ("name", "as_of", "expect"), _OPTIONAL)
-        expect_keys(entry["expect"], f"The case {entry['name']!r}: expect", (), _EXPECT)
+        expect = expect_mapping(entry["expect"], "`expect`", entry.place("expect"))
+        expect_keys(expect, f"The case {entry['name']!r}: expect", (), _EXPECT)
         facts = {**(root.get("base") or {}), **(entry.get("facts") or {})}
         found.append(Case(entry["name"], entry, facts, entry.place()))
     return found
@@ -88,6 +92,8 @@ def run_case(book: Rulebook, case: Case, working_day: WorkingDay) -> list[str]:
         if expect.get("refused") == error.code:
             return []
         return [f"refused with {error.code}: {error.message} ({error.where})"]
+    except (KeyError, TypeError, AttributeError) as error:
+        return [f"the case is not shaped as the reference says: {error!r}"]
     if "refused" in expect:
         told.append(f"expected to be refused with {expect['refused']}, but it was accepted")
     return told

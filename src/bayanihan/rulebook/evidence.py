@@ -86,6 +86,8 @@ def read_attestations(raw: Any, where: str) -> tuple[Attestation, ...]:
     Raises:
         Refused: `bad-value` naming the entry.
     """
+    if raw is not None and not isinstance(raw, list):
+        raise Refused("bad-value", "Attestations are a list.", where=f"{where}.attestations")
     found = []
     for index, entry in enumerate(raw or []):
         place = f"{where}.attestations[{index}]"

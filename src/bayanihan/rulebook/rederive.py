@@ -37,6 +37,7 @@ def fingerprint(provision: Provision) -> str:
     parts = [
         text_of(provision.when) if provision.when is not None else "",
         ",".join(provision.excepts), str(provision.priority), provision.kind,
+        provision.bindingness,
         provision.known_start, provision.known_end, provision.start, provision.end,
     ]  # fmt: skip
     for row in provision.rows:
@@ -85,7 +86,7 @@ def rederive(
         members: for whom to derive.
 
     Yields:
-        Every duty whose timeline differs; nothing for what cannot have changed.
+        Every duty whose timeline or bindingness differs; nothing for what cannot have changed.
     """
     plans: dict[tuple[int, int], list[_Plan]] = {}
     answers: dict[object, dict[object, _Answer]] = {}
@@ -153,8 +154,15 @@ def _changes(
 
 def _compare(old: View, new: View, facts: Facts, duties: list[str]) -> _Answer:
     was, now = Derivation(old, facts), Derivation(new, facts)
-    pairs = ((duty, was.holds(duty), now.holds(duty)) for duty in duties)
-    return tuple((duty, before, after) for duty, before, after in pairs if before != after)
+    return tuple(
+        (duty, was.holds(duty), now.holds(duty))
+        for duty in duties
+        if was.holds(duty) != now.holds(duty) or _binds(old, duty) != _binds(new, duty)
+    )
+
+
+def _binds(seen: View, provision_id: str) -> list[str]:
+    return [one.provision.bindingness for one in seen.versions.get(provision_id, ())]
 
 
 def _asks(books: Iterable[Rulebook], provision_id: str) -> tuple[set[str], bool]:

@@ -59,6 +59,8 @@ def system_from_json(body: Any, vocabulary: Vocabulary) -> System:
     """
     if not isinstance(body, dict) or not isinstance(body.get("facts"), dict):
         raise Refused("bad-value", "Send an object with `facts`.", where="$.facts")
+    if not isinstance(body.get("register") or {}, dict):
+        raise Refused("bad-value", "`register` is an object.", where="$.register")
     return System(
         str(body.get("system", "")),
         str(body.get("name", "")),
