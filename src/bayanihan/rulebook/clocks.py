@@ -19,7 +19,7 @@ from bayanihan.errors import Refused
 from bayanihan.rulebook.derive import Derivation
 from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.reader import Mapping
-from bayanihan.rulebook.schema import expect_keys, text_in, texts_in
+from bayanihan.rulebook.schema import day_in, expect_keys, expect_mapping, text_in, texts_in
 from bayanihan.rulebook.truth import UNKNOWN, YES, at
 
 PARTS = ("first", "supplement", "final")
@@ -253,7 +253,8 @@ def _check_row(book: Rulebook, row: Mapping, kinds: Mapping, jurisdictions: Sequ
             len(limit) != 1 or not set(limit) <= {"immediately", "hours", "days", "working_days"}
         ):
             raise Refused("bad-value", f"{row['id']}: {part} is no limit.", where=row.place(part))
-    applies = row.get("applies") or {}
+    applies = expect_mapping(row.get("applies") or Mapping("", 0), "`applies`", place)
+    day_in(applies, "from")
     for key in ("finding", "duty"):
         if key in applies and applies[key] not in book.provisions:
             raise Refused("bad-value", f"{row['id']}: no {applies[key]!r}.", where=place)

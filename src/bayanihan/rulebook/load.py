@@ -26,6 +26,7 @@ from bayanihan.rulebook.matrix import check_members_part
 from bayanihan.rulebook.procedure import check_procedures
 from bayanihan.rulebook.question import JURISDICTIONS
 from bayanihan.rulebook.reader import Mapping, read
+from bayanihan.rulebook.register import check_register
 from bayanihan.rulebook.schema import (
     choice_in,
     day_in,
@@ -36,6 +37,7 @@ from bayanihan.rulebook.schema import (
     whole_in,
 )  # fmt: skip
 from bayanihan.rulebook.shelf import check_shelf
+from bayanihan.rulebook.tracks import check_tracks
 
 SEALS_FILE = "seals.yaml"
 
@@ -103,10 +105,14 @@ def _check_parts(book: law.Rulebook) -> None:
         check_clocks(book, JURISDICTIONS)
     with _shape("a part of members"):
         check_members_part(book)
+    with _shape("a part of tracks"):
+        check_tracks(book)
     with _shape("a part of procedures"):
         check_procedures(book)
     with _shape("a part of practices, checks or templates"):
         check_shelf(book)
+    with _shape("a part of the register"):
+        check_register(book)
 
 
 @contextmanager
@@ -157,7 +163,8 @@ def _vocabulary(roots: AnyMapping[str, Mapping]) -> Vocabulary:
     holders = [root for root in roots.values() if "facts" in root]
     if len(holders) != 1:
         raise Refused("bad-value", "Exactly one file holds the vocabulary of facts.")
-    return read_vocabulary(holders[0])
+    with _shape(holders[0].file):
+        return read_vocabulary(holders[0])
 
 
 def _once(into: dict[str, Any], key: str, value: Any, root: Mapping, what: str) -> None:
@@ -203,9 +210,15 @@ def _slices(root: Mapping) -> list[law.Slice]:
                 next_step="Restore the words of the law; a new wording is a new slice.",
             )
         found.append(
-            law.Slice(slice_id, entry["source"], entry["article"], quote, entry["digest"],
-                      entry.place())
-        )  # fmt: skip
+            law.Slice(
+                slice_id,
+                text_in(entry, "source"),
+                text_in(entry, "article"),
+                quote,
+                text_in(entry, "digest"),
+                entry.place(),
+            )
+        )
     return found
 
 
@@ -269,7 +282,7 @@ def _provision(
         rows = schedules[applies]
     elif applies is not None:
         rows = _rows(applies, vocabulary, entry.place("applies"))
-    shown = {k: entry[k] for k in _PROVISION_MORE if k in entry}
+    shown = _details(entry)
     return law.Provision(
         entry["id"], root["text"], text_in(entry, "article"), kind, text_in(entry, "title"),
         text_in(entry, "says"), actors, when, rows, texts_in(entry, "excepts"),
@@ -278,6 +291,29 @@ def _provision(
         choice_in(entry, "bindingness", law.BINDINGNESS, binding),
         texts_in(entry, "source"), texts_in(entry, "slice"), shown, entry.place(),
     )  # fmt: skip
+
+
+def _details(entry: Mapping) -> dict[str, Any]:
+    """What is only shown or looked up, each key with its type."""
+    shown: dict[str, Any] = {k: entry[k] for k in _PROVISION_MORE if k in entry}
+    for key in ("evidence", "assistance", "pedigree"):
+        if key in shown:
+            shown[key] = texts_in(entry, key)
+    for key in ("checked_by", "topic", "fine", "satisfied_by", "sector", "reading", "deadline"):
+        if key in shown:
+            shown[key] = text_in(entry, key)
+    for key in ("measure", "cost"):
+        if key in shown:
+            expect_mapping(entry[key], f"`{key}`", entry.place(key))
+    if "cost" in shown:
+        expect_keys(entry["cost"], "A cost", ("low", "high", "unit", "source"), ())
+    if "hours" in shown.get("measure", {}):
+        whole_in(entry["measure"], "hours")
+    whole_in(entry, "weight", 1)
+    for one in entry.get("disagreement") or ():
+        expect_keys(expect_mapping(one, "A disagreement", entry.place("disagreement")),
+                    "A disagreement", ("says", "source"), ())  # fmt: skip
+    return shown
 
 
 def _bearer(

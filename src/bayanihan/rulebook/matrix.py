@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from bayanihan.errors import Refused
@@ -25,7 +26,7 @@ from bayanihan.rulebook.derive import Derivation
 from bayanihan.rulebook.law import Provision, Rulebook
 from bayanihan.rulebook.question import MEMBERS
 from bayanihan.rulebook.reader import Mapping
-from bayanihan.rulebook.schema import expect_keys
+from bayanihan.rulebook.schema import expect_keys, expect_mapping
 from bayanihan.rulebook.system import System
 from bayanihan.rulebook.truth import NO, UNKNOWN, next_start
 from bayanihan.rulebook.view import View
@@ -237,6 +238,7 @@ def check_members_part(book: Rulebook) -> None:
         for code, entry in root["members"].items():
             expect_keys(entry, f"The member {code}", ("name", "ai_state", "track", "readiness"),
                         ("instruments", "positions"))  # fmt: skip
+            _check_member(book, code, entry)
             if code not in MEMBERS or entry["track"] not in ("A", "B", "C"):
                 raise Refused("bad-value", f"{code}: member or track.", where=entry.place("track"))
             for topic, position in (entry.get("positions") or {}).items():
@@ -246,6 +248,21 @@ def check_members_part(book: Rulebook) -> None:
         topic = group[0].details.get("topic")
         if topic and topics and topic not in topics:
             raise Refused("bad-value", f"No topic is called {topic!r}.", where=group[0].place)
+
+
+def _check_member(book: Rulebook, code: str, entry: Mapping) -> None:
+    readiness = expect_mapping(entry["readiness"], "readiness", entry.place("readiness"))
+    expect_keys(readiness, f"{code}: readiness", ("score", "index", "source"), ())
+    score = readiness["score"]
+    known = readiness["source"] in book.sources
+    if isinstance(score, bool) or not isinstance(score, int | Decimal) or not known:
+        where = readiness.place("score")
+        raise Refused("bad-value", f"{code}: a score and a known source.", where=where)
+    for one in entry.get("instruments") or ():
+        expect_keys(one, f"{code}: an instrument",
+                    ("title", "bindingness", "state", "as_of", "source"), ())  # fmt: skip
+        if one["source"] not in book.sources:
+            raise Refused("bad-value", f"{code}: no such source.", where=one.place("source"))
 
 
 def _check_position(

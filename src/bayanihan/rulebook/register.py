@@ -16,6 +16,7 @@ from bayanihan.errors import Refused
 from bayanihan.rulebook.classify import state_on
 from bayanihan.rulebook.derive import Derivation
 from bayanihan.rulebook.law import Rulebook
+from bayanihan.rulebook.schema import expect_keys, text_in, whole_in
 from bayanihan.rulebook.system import System
 
 VIEWERS = ("public", "authority")
@@ -118,3 +119,22 @@ def _sections(book: Rulebook) -> AnyMapping[str, Any]:
         raise Refused("not-found", "This rulebook holds no register.")
     sections: AnyMapping[str, Any] = roots[0]["sections"]
     return sections
+
+
+def check_register(book: Rulebook) -> None:
+    """Check the register's sections: A, B and C, each with its fields and restricted points.
+
+    Raises:
+        Refused: with file and line.
+    """
+    for root in book.parts.get("register", ()):
+        for name in ("A", "B", "C"):
+            section = root["sections"][name]
+            expect_keys(section, f"Section {name}",
+                        ("title", "article", "restricted_points", "fields"), ())  # fmt: skip
+            points = [whole_in(field, "point") for field in section["fields"]]
+            for field in section["fields"]:
+                expect_keys(field, "A field", ("point", "key", "label"), ("optional",))
+                text_in(field, "label")
+            if not set(section["restricted_points"]) <= set(points):
+                raise Refused("bad-value", f"Section {name}: no such point.", where=section.place())

@@ -10,7 +10,7 @@ from typing import Any
 from bayanihan.errors import Refused
 from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.reader import Mapping
-from bayanihan.rulebook.schema import expect_keys
+from bayanihan.rulebook.schema import expect_keys, text_in, texts_in
 from bayanihan.rulebook.system import System
 
 
@@ -88,18 +88,27 @@ def check_shelf(book: Rulebook) -> None:
     for entry in _entries(book, "practices"):
         expect_keys(entry, "A practice",
                     ("id", "member", "title", "year", "tags", "says", "source"), ())  # fmt: skip
+        texts_in(entry, "tags")
+        for key in ("id", "member", "title", "says", "source"):
+            text_in(entry, key)
         if entry["source"] not in book.sources:
             raise Refused("bad-value", "A practice names a source.", where=entry.place("source"))
     for entry in _entries(book, "checks"):
-        expect_keys(entry, "A check", ("pid", "principle", "asean", "criterion", "process"), ())
+        keys = ("pid", "principle", "asean", "criterion", "process")
+        expect_keys(entry, "A check", keys, ())
+        for key in keys:
+            text_in(entry, key)
     for root in book.parts.get("templates", ()):
         for entry in root["templates"].values():
+            expect_keys(entry, "A template", ("title", "source", "note", "sections"), ())
             for section in entry["sections"]:
                 _check_questions(book, section)
 
 
 def _check_questions(book: Rulebook, section: Mapping) -> None:
+    text_in(section, "title")
     for question in section["questions"]:
+        text_in(question, "ask")
         if question.get("fact", "roles") not in book.vocabulary.facts:
             raise Refused("bad-value", "No such fact.", where=question.place("fact"))
 

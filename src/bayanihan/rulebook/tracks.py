@@ -14,8 +14,15 @@ from typing import Any
 from bayanihan.errors import Refused
 from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.matrix import member_entries
+from bayanihan.rulebook.schema import expect_keys, expect_mapping, text_in, texts_in, whole_in
 from bayanihan.rulebook.view import TRACKS
 
+_BEHAVIOUR = (
+    "period_days",
+    "notices_answered_share",
+    "median_hours_to_acknowledge",
+    "drills_passed",
+)
 # Fewer notices than this in the period say nothing about a share.
 ENOUGH_NOTICES = 10
 
@@ -107,3 +114,31 @@ def _needed(rule: Any, behaviour: Behaviour | None) -> list[str]:
     if behaviour.drills_passed < rule["drills_passed"]:
         needed.append(f"{rule['drills_passed']} drill passed")
     return needed
+
+
+def check_tracks(book: Rulebook) -> None:
+    """Check the tracks: three of them, from the highest readiness down, and the behaviour.
+
+    Raises:
+        Refused: with file and line.
+    """
+    for root in book.parts.get("tracks", ()):
+        expect_keys(root["tracks"], "tracks", TRACKS, ())
+        for track in TRACKS:
+            entry = expect_mapping(root["tracks"][track], track, root["tracks"].place(track))
+            expect_keys(
+                entry, f"Track {track}", ("readiness_from", "entitlements", "milestones"), ()
+            )
+            whole_in(entry, "readiness_from")
+            texts_in(entry, "entitlements")
+            texts_in(entry, "milestones")
+        behaviour = expect_mapping(root["behaviour"], "behaviour", root.place("behaviour"))
+        expect_keys(behaviour, "behaviour", _BEHAVIOUR, ())
+        for name in _BEHAVIOUR:
+            if isinstance(behaviour[name], bool) or not isinstance(behaviour[name], int | Decimal):
+                raise Refused("bad-value", f"{name} is a number.", where=behaviour.place(name))
+        if [root["tracks"][t]["readiness_from"] for t in TRACKS][-1] != 0:
+            raise Refused("bad-value", "The last track begins at 0.", where=root.place("tracks"))
+        expect_keys(root, "A part of tracks",
+                    ("part", "source", "watermark", "tracks", "behaviour"), ())  # fmt: skip
+        text_in(root, "watermark")
