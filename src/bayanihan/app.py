@@ -8,7 +8,7 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +27,8 @@ from bayanihan.core.signing import SigningKey, from_text, to_text
 from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import take_back
+from bayanihan.intake.objects import Result
+from bayanihan.intake.upload import Uploads
 from bayanihan.ledger import (
     ErasureList,
     Folding,
@@ -36,7 +38,7 @@ from bayanihan.ledger import (
     retain,
     state_digest,
 )
-from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream
+from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream, taxii
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
     FORMATS,
@@ -65,7 +67,7 @@ logger = logging.getLogger(__name__)
 
 ADMIN_KEY_FILE = "admin.key"
 SIGNING_KEY_FILE = "signing.key"
-PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active)
+PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active, taxii.Catalogue)
 
 
 class Hub:
@@ -88,6 +90,7 @@ class Hub:
         place = (folder / "projections", self.ledger.epoch, self.ledger.length)
         self.registry = Registry(*place)
         self.active = Active(*place)
+        self.catalogue = taxii.Catalogue(*place)
         self.office = registry_api.Office(self.ledger, self.registry, secrets.token_bytes)
         self.office.fold()
         if not self.registry.members:
@@ -116,8 +119,9 @@ class Hub:
         )
         self.erasures = ErasureList(folder, self.ledger.store)
         self.heads = heads.Heads(self.ledger, self.settings.name, _signing_key(folder))
+        self.taxii = self._open_taxii()
         self._length_at_start = self.ledger.length
-        self.folding = Folding(self.ledger, [self.active])
+        self.folding = Folding(self.ledger, [self.active, self.catalogue])
         self.folding.start()
         self.upkeep = Upkeep(self.keep_up)
         self.upkeep.start()
@@ -135,6 +139,19 @@ class Hub:
             secret=hashlib.blake2b(
                 self.ledger.epoch, key=self.ledger.store.meta("cursor-key"), person=b"feed tags"
             ).digest(),
+        )
+
+    def _open_taxii(self) -> taxii.Interface:
+        order = self.settings.taxii
+        return taxii.Interface(
+            self.ledger,
+            self.catalogue,
+            taxii.roots_of(order.roots),
+            taxii.Discovery(order.title, order.description, order.contact),
+            Entrance(self),
+            taxii.Statuses(self.ledger, secrets.token_bytes),
+            max_content_length=order.max_content_length,
+            takes_stix=order.takes_stix,
         )
 
     def _found(self) -> None:
@@ -160,6 +177,7 @@ class Hub:
     def keep_up(self) -> None:
         """The hourly work: retention, then the digest of state into the record."""
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
+        self.taxii.statuses.forget_old()
         noted = StateNoted(self.ledger.now_us(), state_digest(self.ledger.store))
         self.ledger.append([draft_of(noted, FOUNDER)])
 
@@ -188,11 +206,8 @@ class Hub:
     def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
         """The feeds that block an object now, as a viewer may see it, and with what."""
         now_us, rights = self.ledger.now_us(), self.ledger.rights(viewer)
-        found = (
-            Expressed(feed, self.press.blocked(feed, object_id, rights, now_us))
-            for feed in self.press.feeds
-        )
-        return [each for each in found if each.values]
+        found = self.press.carried(object_id, rights, now_us)
+        return [Expressed(feed, values) for feed, values in found.items()]
 
     def defaults(self, viewer: Viewer) -> tuple[str, str]:
         """A viewer's key's default level and group."""
@@ -208,10 +223,38 @@ class Hub:
         """Stop the threads, close the files, give the directory free."""
         self.upkeep.stop()
         self.folding.stop()
+        self.press.close()
         self.ledger.close()
         self.registry.close()
         self.active.close()
+        self.catalogue.close()
         self._lock.close()
+
+
+class Entrance:
+    """The way in, as the TAXII interface uses it. See `taxii.api.Entrance`."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._ledger = hub.ledger
+        self._intake = intake_api.Intake(hub.ledger, hub.registry, hub.defaults)
+        limit_bytes = hub.settings.taxii.max_content_length
+        together_bytes = max(limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
+        self.upload = Uploads(limit_bytes, together_bytes).upload
+
+    async def submit(
+        self, viewer: Viewer, data: bytes, terms: Mapping[str, Any]
+    ) -> Sequence[Result]:
+        """Submit an envelope; what became of each object."""
+        results: Sequence[Result] = (await self._intake.take(viewer, data, terms))["results"]
+        return results
+
+    async def withdraw(self, viewer: Viewer, object_id: str) -> None:
+        """Take back what the viewer published under an id."""
+        own = take_back.own_entries(self._ledger, viewer, object_id)
+        reason = "deleted over TAXII"
+        await self._ledger.append_soon(
+            take_back.withdrawals(self._ledger, viewer, object_id, reason, own)
+        )
 
 
 def _locked(path: Path) -> IO[str]:
@@ -277,6 +320,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *stream.routes(hub.broadcast, hub.ledger),
         *heads.routes(hub.heads, hub.ledger),
         *metrics.routes(hub.measure),
+        *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from bayanihan.core.collection_order import TaxiiOrder
 from bayanihan.core.marking import LEVELS
 from bayanihan.errors import Refused
 
@@ -23,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own_names: tuple[str, ...] = ()
     stale_after_s: int = 3_600
     retain_days: dict[str, int] = {}
+    taxii: TaxiiOrder = TaxiiOrder()
 
 
 def load_settings(folder: Path) -> Settings:
@@ -60,4 +62,7 @@ def checked(settings: Settings) -> Settings:
     if settings.stale_after_s < 1:
         message = "stale_after_s is a number of seconds, 1 or more"
         raise Refused("bad-setting", message, where="hub.toml: stale_after_s")
+    if settings.taxii.max_content_length < 1:
+        message = "max_content_length is a number of bytes, 1 or more"
+        raise Refused("bad-setting", message, where="hub.toml: taxii.max_content_length")
     return settings

@@ -8,13 +8,14 @@ is listed with its code, its place and the reason.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from bayanihan.core import stix, stix_values
 from bayanihan.core.marking import (
+    LEVEL_OF_ID,
     REGION,
     Audience,
     Group,
@@ -93,7 +94,7 @@ class Admission:
     def __init__(
         self,
         terms: Terms,
-        group_markings: dict[str, str],
+        group_markings: Mapping[str, str],
         group: Callable[[str], Group],
         is_statement: Callable[[str], bool],
     ) -> None:
@@ -150,7 +151,8 @@ class Admission:
 
     def _audience(self, refs: Collection[str]) -> Audience:
         terms = self._terms
-        statements = {ref for ref in refs if ref in self._statements or self._is_statement(ref)}
+        other = [ref for ref in refs if ref not in LEVEL_OF_ID and ref not in self._markings]
+        statements = {ref for ref in other if ref in self._statements or self._is_statement(ref)}
         level, names = effective(
             refs,
             statements=statements,

@@ -84,6 +84,7 @@ def terms_of(
         groups=(group,),
         to=tuple(persons),
         exercise=bool(params.get("exercise")),
+        collection=str(params.get("collection") or ""),
     )
 
 
@@ -127,7 +128,7 @@ class Intake:
         objects = cut(data)
         admission = Admission(
             terms,
-            dict(self._directory.group_markings()),
+            self._directory.group_markings(),
             self._directory.group,
             self._knows_statement(viewer),
         )

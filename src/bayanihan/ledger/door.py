@@ -82,6 +82,8 @@ class Ledger:
         self._changed = threading.Condition()
         self._length = self.store.last()[0]
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
+        self._due: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any, Any]]] = {}
+        self._due_lock = threading.Lock()
         self._pages = Pages(self.store, lambda: self._length, self._positions_of)
         self._writer = Writer(
             self.store,
@@ -151,11 +153,33 @@ class Ledger:
                 future.set_result(result)
 
         def deliver(result: Any, error: BayanihanError | None) -> None:
-            loop.call_soon_threadsafe(resolve, result, error)
+            self._answer_soon(loop, resolve, result, error)
 
         job.deliver = deliver
         self._writer.submit(job)
         return await future
+
+    def _answer_soon(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        resolve: Callable[[Any, BayanihanError | None], None],
+        result: Any,
+        error: BayanihanError | None,
+    ) -> None:
+        """Hand an answer to a loop, waking it once for all that wait for it to wake."""
+        with self._due_lock:
+            due = self._due.setdefault(loop, [])
+            due.append((resolve, result, error))
+            if len(due) > 1:
+                return
+        with contextlib.suppress(RuntimeError):  # a closed loop waits for nothing
+            loop.call_soon_threadsafe(self._answer_due, loop)
+
+    def _answer_due(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._due_lock:
+            due = self._due.pop(loop, [])
+        for resolve, result, error in due:
+            resolve(result, error)
 
     # read
 

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 _SLICE = 256
 # Rest as long as the slice took while the ledger grows: half the interpreter at most.
 _REST_FACTOR = 1.0
+# Entries that come one by one are folded together: one transaction each costs more.
+_REST_AT_LEAST_S = 0.02
 _WAIT_S = 1.0
 
 
@@ -82,6 +84,7 @@ class Folding:
             length = self._ledger.length
             began_s = time.monotonic()
             behind |= projection.catch_up(self._ledger.scan, length, _SLICE)
-            if self._ledger.length - length > _SLICE:
-                self._stopping.wait((time.monotonic() - began_s) * _REST_FACTOR)
+            if self._ledger.length > length:
+                rest_s = (time.monotonic() - began_s) * _REST_FACTOR
+                self._stopping.wait(max(rest_s, _REST_AT_LEAST_S))
         return behind

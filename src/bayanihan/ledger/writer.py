@@ -252,6 +252,8 @@ class Writer:
             self._position, self._stamp_us = batch.position, batch.stamp_us
             self.frontier = batch.frontier
             self._sealer.absorb(batch)
+            if batch.interned:
+                self._store.audiences_grew()
             self._committed(self._position, batch.newest)
         try:
             for job in jobs:

@@ -6,6 +6,7 @@ memory here can be thrown away. The tables are small, so all of it is kept in di
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -70,6 +71,7 @@ class Registry(Projection):
         self.groups: dict[str, Group] = {}
         self.agent_keys: dict[str, AgentKeys] = {}
         self.lost: dict[str, dict[str, int]] = {}
+        self._markings: Mapping[str, str] = {}
         self.hidden: frozenset[str] = frozenset()
         self._viewers: dict[str, Viewer] = {}
         self._waiting: list[bytes] = []
@@ -133,6 +135,8 @@ class Registry(Projection):
             name: Group(name, before.version + 1, tuple(sorted(members))),
         }
 
+        self._markings = {group_marking_id(each): each for each in self.groups}
+
     def _leave(self, code: str) -> None:
         for group in list(self.groups.values()):
             if code in group.members:
@@ -189,9 +193,9 @@ class Registry(Projection):
             raise Refused("bad-parameter", f"There is no group named {name!r}", where="group")
         return group
 
-    def group_markings(self) -> dict[str, str]:
+    def group_markings(self) -> Mapping[str, str]:
         """Group marking id -> group name."""
-        return {group_marking_id(name): name for name in self.groups}
+        return self._markings
 
 
 def _key_of(change: KeyAdded) -> Key:

@@ -95,8 +95,8 @@ def routes(broadcast: Broadcast, ledger: Ledger) -> list[ASGIRouteHandler]:
             await asyncio.wait((gone, ended), return_when=asyncio.FIRST_COMPLETED)
             serving.cancel()
             if not gone.done():
-                await subscriber.finish()
                 async with asyncio.timeout(PATIENCE_S):
+                    await subscriber.finish()
                     await send(_END)  # type: ignore[arg-type]
         except TimeoutError:
             logger.info("a stream was given up: its reader takes nothing")

@@ -35,11 +35,18 @@ class Broadcast:
     Args:
         ledger: what is read and waited on.
         renew: the viewer as their key stands now; raises `Refused` when it was revoked.
+        heartbeat_s: how often every stream is sent a comment.
     """
 
-    def __init__(self, ledger: Ledger, renew: Callable[[Viewer], Viewer]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        renew: Callable[[Viewer], Viewer],
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
         self._ledger = ledger
         self._renew = renew
+        self._heartbeat_s = heartbeat_s
         self._where = Where(kinds=_KINDS)
         self._open: set[Subscriber] = set()
         self._live: dict[Viewer, set[Subscriber]] = {}
@@ -107,7 +114,7 @@ class Broadcast:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        beat_s = loop.time() + HEARTBEAT_S
+        beat_s = loop.time() + self._heartbeat_s
         while True:
             await self._ledger.wait_soon(self.position, max(0.0, beat_s - loop.time()))
             if self._ledger.length > self.position:
@@ -115,7 +122,7 @@ class Broadcast:
             if loop.time() >= beat_s:
                 # By its own clock: were it sent for want of news alone, a reader could tell
                 # from its absence that there is news which they may not see.
-                beat_s += HEARTBEAT_S
+                beat_s += self._heartbeat_s
                 live = [each for group in self._live.values() for each in group]
                 self._write_all(live, HEARTBEAT)
 

@@ -103,9 +103,9 @@ class Subscriber:
         await self._send(message_of(chunk))  # type: ignore[arg-type]
 
     async def finish(self) -> None:
-        """Let a reader that fell behind take in the rest, if it does so soon."""
+        """Wait until a reader that fell behind has taken in the rest."""
         if self._aside is not None:
-            await asyncio.wait([self._aside], timeout=PATIENCE_S)
+            await asyncio.wait([self._aside])
 
     def close(self) -> None:
         """Write nothing more, not even what waits."""
