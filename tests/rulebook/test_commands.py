@@ -72,6 +72,8 @@ def test_matrix_has_the_fixed_shape(capsys: pytest.CaptureFixture[str]) -> None:
         ("checks", "robustness"),
         ("claims",),
         ("procedures", "eu/art79"),
+        ("members", "--member", "MY"),
+        ("members",),
         ("show", "eu/art6/2"),
         ("show", "model/incident/first"),
         ("procedures",),
@@ -115,6 +117,17 @@ def test_a_provision_is_shown_with_quotation_source_and_pedigree(
     assert model["pedigree"][0].startswith("floor met by SG 2 h")
     (incident,) = answer(capsys, "show", "vn/incident")["versions"]
     assert len(incident["disagreement"]) == 2
+
+
+def test_members_show_their_bills_and_what_was_not_found(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = answer(capsys, "members")["members"]
+    assert len(told) == 11
+    drafts = [i["title"] for i in told["MY"]["instruments"] if i["state"] == "draft"]
+    assert drafts[0].startswith("AI Governance Bill")
+    assert any(i["state"] == "unknown" for i in told["MY"]["instruments"])
+    assert told["VN"]["readiness"]["score"] == 61.42
 
 
 def test_the_sheet_is_csv(capsys: pytest.CaptureFixture[str]) -> None:

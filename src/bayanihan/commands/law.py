@@ -235,6 +235,7 @@ app.command(law_region.checks)
 app.command(law_region.claims)
 app.command(law_region.procedures)
 app.command(law_region.show)
+app.command(law_region.members)
 app.command(law_region.run_tests, name="test")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from bayanihan.commands.hub_client import as_json_text
@@ -24,6 +25,15 @@ from bayanihan.rulebook.tracks import Standing
 def show_json(document: Any) -> None:
     """Print a document as JSON."""
     print(as_json_text(document))
+
+
+def plain(value: Any) -> Any:
+    """Data of a rulebook file as JSON has it: decimal numbers as floats."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def show_stamp(book: Rulebook) -> None:
@@ -56,7 +66,11 @@ def show_findings(
     knowledge = f", as known on {known}" if known else ""
     print(f"{system.name or system.id} on {day}{knowledge}\n")
     shown = [one for one in findings if one.state != "no"]
+    text = ""
     for one in shown:
+        if one.text != text:
+            text = one.text
+            print(f"{book.texts[text].title}" + (f"  *{one.watermark}*" if one.watermark else ""))
         start = f" from {one.since}" if one.state == "not-yet" else ""
         print(f"{one.state + start:24} {one.article}: {one.title}  [{one.finding}]")
         for line in one.because[:6]:

@@ -344,3 +344,26 @@ def show(provision: str, *, rulebook: Rules = None, json: AsJson = False) -> Non
         law_print.show_json({**book.stamp(), "versions": told})
     else:
         law_print.show_provision(book, told)
+
+
+def members(*, member: Members = (), rulebook: Rules = None, json: AsJson = False) -> None:
+    """The state of each member's law and policy, bills included, each with source and date.
+
+    Example:
+        bayanihan law members --member MY
+    """
+    book = open_rulebook(rulebook)
+    asked = [one for one in check_members(list(member)) if one != "EU"] or list(MEMBERS)
+    entries = matrices.member_entries(book)
+    if json:
+        told = {code: entries[code] for code in asked}
+        law_print.show_json({**book.stamp(), "members": law_print.plain(told)})
+        return
+    for code in asked:
+        entry = entries[code]
+        print(f"{code} {entry['name']}: {entry['ai_state']}")
+        for one in entry.get("instruments") or ():
+            quality = book.sources[one["source"]].quality
+            print(f"    {one['state']:9} {one['title']} ({one['bindingness']}; {one['source']}, "
+                  f"{quality}, as of {one['as_of']})")  # fmt: skip
+    law_print.show_stamp(book)

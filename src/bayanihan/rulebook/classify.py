@@ -93,8 +93,14 @@ def classify(derivation: Derivation, day: str, texts: Collection[str] = ()) -> l
 
 
 def _matters(derivation: Derivation, exception: Provision) -> bool:
-    """An exception matters only where something that it excepts could hold."""
-    return any(derivation.bare(target) != NEVER for target in exception.excepts)
+    """An exception matters only where something that it excepts could hold and matters too."""
+    for target in exception.excepts:
+        versions = derivation.view.versions.get(target, ())
+        if versions and derivation.bare(target) != NEVER:
+            aimed = versions[0].provision
+            if aimed.kind != "exception" or _matters(derivation, aimed):
+                return True
+    return False
 
 
 def kinds_in(
