@@ -130,18 +130,23 @@ def test_now_names_a_cursor_before_anything_happened(hub: RunningHub) -> None:
         until(lambda: missed["id"] in again.ids)
 
 
+def first_cursor(wire: Wire) -> bytes:
+    """The id of the first event that arrives."""
+    data = b""
+    for piece in wire.pieces():
+        data += piece
+        if b"id: " in data:
+            break
+    return data.partition(b"id: ")[2].split()[0]
+
+
 def test_now_tells_nothing_of_what_is_hidden(hub: RunningHub) -> None:
     vn = hub.key("VN")
     cursors = []
     for _ in range(3):
         with Wire(hub.port) as wire:
             wire.begin("GET", "/api/stream?after=now")
-            data = b""
-            for piece in wire.pieces():
-                data += piece
-                if b"id: " in data:
-                    break
-            cursors.append(data.partition(b"id: ")[2].split()[0])
+            cursors.append(first_cursor(wire))
         hub.push(vn, indicator(**RED))
     assert len(set(cursors)) == 1
 

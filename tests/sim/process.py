@@ -66,6 +66,13 @@ class Stopped:
 
 
 @dataclass
+def is_ready(client: httpx.Client) -> bool:
+    """Whether a hub answers that it is ready."""
+    with contextlib.suppress(httpx.TransportError):
+        return client.get("/health/ready").status_code == 200
+    return False
+
+
 class RunningHub:
     """One hub process on a data directory.
 
@@ -113,9 +120,8 @@ class RunningHub:
         with self.client() as client:
             while time.monotonic() < until_s:
                 assert self.running, f"the hub ended: {self.stderr()}"
-                with contextlib.suppress(httpx.TransportError):
-                    if client.get("/health/ready").status_code == 200:
-                        return
+                if is_ready(client):
+                    return
                 time.sleep(0.03)
         raise AssertionError(f"the hub was not ready within {READY_WITHIN_S} s: {self.stderr()}")
 
