@@ -65,7 +65,6 @@ class Stopped:
     stderr: str
 
 
-@dataclass
 def is_ready(client: httpx.Client) -> bool:
     """Whether a hub answers that it is ready."""
     with contextlib.suppress(httpx.TransportError):
@@ -73,6 +72,7 @@ def is_ready(client: httpx.Client) -> bool:
     return False
 
 
+@dataclass
 class RunningHub:
     """One hub process on a data directory.
 
