@@ -157,7 +157,9 @@ class Hub:
             self.ledger,
             self.catalogue,
             taxii.roots_of(order.roots),
-            taxii.Discovery(order.title, order.description, order.contact),
+            taxii.Discovery(
+                order.title, order.description, order.contact, self.settings.public_url
+            ),
             Entrance(self),
             taxii.Statuses(self.ledger, secrets.token_bytes),
             max_content_length=order.max_content_length,
