@@ -223,6 +223,7 @@ class Hub:
         """Stop the threads, close the files, give the directory free."""
         self.upkeep.stop()
         self.folding.stop()
+        self.press.close()
         self.ledger.close()
         self.registry.close()
         self.active.close()

@@ -147,16 +147,15 @@ def test_a_directory_with_a_ledger_is_not_restored_over(data: Path, tmp_path: Pa
 
 def altered(source: Path, target: Path, name: str, content: bytes | None) -> None:
     """The tar with one file's content replaced, or the file left out."""
-    with tarfile.open(source) as old, tarfile.open(target, "w") as new:
-        for member in old:
-            file = old.extractfile(member)
-            assert file is not None
-            data = file.read()
-            if member.name == name:
-                if content is None:
-                    continue
-                data = content
-            info = tarfile.TarInfo(member.name)
+    with tarfile.open(source) as old:
+        files = {member.name: old.extractfile(member) for member in old}
+        kept = {each: file.read() for each, file in files.items() if file}
+    kept[name] = content or b""
+    if content is None:
+        del kept[name]
+    with tarfile.open(target, "w") as new:
+        for each, data in kept.items():
+            info = tarfile.TarInfo(each)
             info.size = len(data)
             new.addfile(info, io.BytesIO(data))
 

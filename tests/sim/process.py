@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -112,11 +113,9 @@ class RunningHub:
         with self.client() as client:
             while time.monotonic() < until_s:
                 assert self.running, f"the hub ended: {self.stderr()}"
-                try:
+                with contextlib.suppress(httpx.TransportError):
                     if client.get("/health/ready").status_code == 200:
                         return
-                except httpx.TransportError:
-                    pass
                 time.sleep(0.03)
         raise AssertionError(f"the hub was not ready within {READY_WITHIN_S} s: {self.stderr()}")
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.response import Response
 
 from bayanihan.core.marking import Viewer
@@ -132,7 +133,9 @@ class Interface:
             return ""
         return query.sealed(self.ledger.cursors.seal(last), Onward(shelf.id, filters))
 
-    def reading(self, request: _Request, root: str, name: str, allowed: Collection[str]) -> Reading:
+    def reading(
+        self, request: _Request, root: FromPath[str], name: FromPath[str], allowed: Collection[str]
+    ) -> Reading:
         """A request to read a collection, checked."""
         viewer = _viewer(request)
         shelf = self.root(root).find(name)
@@ -221,7 +224,7 @@ def _server_routes(interface: Interface) -> list[HTTPRouteHandler]:
         return answers.answer(answers.encoded({**told, "default": roots[0], "api_roots": roots}))
 
     @get(f"{PATH}/{{root:str}}/", include_in_schema=False)
-    async def show_api_root(request: _Request, root: str) -> Response[bytes]:
+    async def show_api_root(request: _Request, root: FromPath[str]) -> Response[bytes]:
         """A TAXII API root."""
         found = interface.root(root)
         _checked(request)
@@ -229,7 +232,9 @@ def _server_routes(interface: Interface) -> list[HTTPRouteHandler]:
         return answers.answer(answers.encoded(told))
 
     @get(f"{PATH}/{{root:str}}/status/{{status_id:str}}/", include_in_schema=False)
-    async def show_status(request: _Request, root: str, status_id: str) -> Response[bytes]:
+    async def show_status(
+        request: _Request, root: FromPath[str], status_id: FromPath[str]
+    ) -> Response[bytes]:
         """What became of your submission, for two days."""
         found = interface.root(root)
         viewer = _viewer(request)
@@ -243,14 +248,16 @@ def _server_routes(interface: Interface) -> list[HTTPRouteHandler]:
 
 def _collection_routes(interface: Interface) -> list[HTTPRouteHandler]:
     @get(f"{PATH}/{{root:str}}/collections/", include_in_schema=False)
-    async def list_collections(request: _Request, root: str) -> Response[bytes]:
+    async def list_collections(request: _Request, root: FromPath[str]) -> Response[bytes]:
         """The collections of an API root."""
         found, viewer = interface.root(root), _viewer(request)
         _checked(request)
         return answers.answer(answers.encoded(answers.collections_of(found, viewer)))
 
     @get(f"{PATH}/{{root:str}}/collections/{{name:str}}/", include_in_schema=False)
-    async def show_collection(request: _Request, root: str, name: str) -> Response[bytes]:
+    async def show_collection(
+        request: _Request, root: FromPath[str], name: FromPath[str]
+    ) -> Response[bytes]:
         """One collection, and what you may do with it."""
         found, viewer = interface.root(root).find(name), _viewer(request)
         _checked(request)
@@ -263,7 +270,9 @@ def _reading_routes(interface: Interface) -> list[HTTPRouteHandler]:
     allowed = query.PAGING | query.MATCHING
 
     @get(f"{PATH}/{{root:str}}/collections/{{name:str}}/objects/", include_in_schema=False)
-    async def page_collection(request: _Request, root: str, name: str) -> Response[bytes]:
+    async def page_collection(
+        request: _Request, root: FromPath[str], name: FromPath[str]
+    ) -> Response[bytes]:
         """A page of a collection's objects, as they were submitted."""
         asked = interface.reading(request, root, name, allowed)
         page = await interface.shelves.bodies(
@@ -276,7 +285,9 @@ def _reading_routes(interface: Interface) -> list[HTTPRouteHandler]:
         )
 
     @get(f"{PATH}/{{root:str}}/collections/{{name:str}}/manifest/", include_in_schema=False)
-    async def page_manifest(request: _Request, root: str, name: str) -> Response[bytes]:
+    async def page_manifest(
+        request: _Request, root: FromPath[str], name: FromPath[str]
+    ) -> Response[bytes]:
         """A page of what a collection holds, without the objects themselves."""
         asked = interface.reading(request, root, name, allowed)
         page = await interface.shelves.items(
@@ -296,7 +307,7 @@ def _object_routes(interface: Interface) -> list[HTTPRouteHandler]:
 
     @get(place, include_in_schema=False)
     async def show_versions_of_object(
-        request: _Request, root: str, name: str, object_id: str
+        request: _Request, root: FromPath[str], name: FromPath[str], object_id: FromPath[str]
     ) -> Response[bytes]:
         """One object: its last version, or those that are asked for."""
         asked = interface.reading(request, root, name, query.PAGING | query.OBJECT)
@@ -317,7 +328,7 @@ def _object_routes(interface: Interface) -> list[HTTPRouteHandler]:
 
     @get(f"{place}versions/", include_in_schema=False)
     async def list_versions(
-        request: _Request, root: str, name: str, object_id: str
+        request: _Request, root: FromPath[str], name: FromPath[str], object_id: FromPath[str]
     ) -> Response[bytes]:
         """The versions of one object, in the order in which they were added."""
         allowed = query.PAGING | {"match[spec_version]"}
@@ -345,7 +356,9 @@ def _writing_routes(interface: Interface) -> list[HTTPRouteHandler]:
     place = f"{PATH}/{{root:str}}/collections/{{name:str}}/objects/"
 
     @post(place, status_code=202, include_in_schema=False, request_max_body_size=None)
-    async def add_objects(request: _Request, root: str, name: str) -> Response[bytes]:
+    async def add_objects(
+        request: _Request, root: FromPath[str], name: FromPath[str]
+    ) -> Response[bytes]:
         """Submit an envelope; each object gets its own place in the status."""
         found, viewer = interface.root(root), _viewer(request)
         shelf = found.find(name)
@@ -366,7 +379,7 @@ def _writing_routes(interface: Interface) -> list[HTTPRouteHandler]:
 
     @delete(f"{place}{{object_id:str}}/", status_code=200, include_in_schema=False)
     async def delete_object(
-        request: _Request, root: str, name: str, object_id: str
+        request: _Request, root: FromPath[str], name: FromPath[str], object_id: FromPath[str]
     ) -> Response[bytes]:
         """Withdraw an object that you published: it leaves every collection."""
         viewer = _viewer(request)
