@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -23,13 +21,6 @@ DAY_US = 24 * 3_600 * 1_000_000
 def hub(tmp_path: Path) -> Iterator[Hub]:
     with closing(Hub(tmp_path / "data", Settings(retain_days={"green": 30}))) as opened:
         yield opened
-
-
-def noted(hub: Hub) -> list[dict[str, Any]]:
-    """The digests of state in the record, oldest first."""
-    entries = hub.ledger.scan(0, 10_000, ("registry",))
-    bodies = [json.loads(body) for _, body in entries if body]
-    return [body for body in bodies if "digest" in body and "at_us" in body]
 
 
 def test_the_hourly_work_enters_the_digest_of_state(hub: Hub) -> None:

@@ -59,7 +59,7 @@ def test_only_an_administrator_sees_them(hub: RunningHub) -> None:
 
 
 def test_numbers_of_one_name_stand_together() -> None:
-    lags = [Metric("lag", "gauge", "Behind.", value, {"of": of}) for of, value in (("a", 1), ("b", 0.5))]
+    lags = [Metric("lag", "gauge", "Behind.", n, {"of": of}) for of, n in (("a", 1), ("b", 0.5))]
     assert rendered([*lags, Metric("n", "counter", "All.", 3.0)]) == (
         "# HELP bayanihan_lag Behind.\n# TYPE bayanihan_lag gauge\n"
         'bayanihan_lag{of="a"} 1\nbayanihan_lag{of="b"} 0.5\n'
