@@ -42,9 +42,11 @@ from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_a
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
     FORMATS,
+    Engines,
     Press,
     never_block_lines,
     policy_digest,
+    unexamined,
 )
 from bayanihan.readers.protection import Expressed
 from bayanihan.registry import (
@@ -95,7 +97,9 @@ class Hub:
         self.office.fold()
         if not self.registry.members:
             self._found()
-        self.press = self._open_press()
+        signing_key = _signing_key(folder)
+        self.engines = Engines()
+        self.press = self._open_press(signing_key)
         self.protection = receipts_api.Protection(
             self.ledger,
             members=lambda: [fact.code for fact in member_facts()],
@@ -118,7 +122,7 @@ class Hub:
             self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
         )
         self.erasures = ErasureList(folder, self.ledger.store)
-        self.heads = heads.Heads(self.ledger, self.settings.name, _signing_key(folder))
+        self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
         self.taxii = self._open_taxii()
         self._length_at_start = self.ledger.length
         self.folding = Folding(self.ledger, [self.active, self.catalogue])
@@ -126,7 +130,7 @@ class Hub:
         self.upkeep = Upkeep(self.keep_up)
         self.upkeep.start()
 
-    def _open_press(self) -> Press:
+    def _open_press(self, key: SigningKey) -> Press:
         lines, own_names = never_block_lines(), self.settings.own_names
         never_block = NeverBlock(lines, PublicSuffixList().is_public, own_names)
         return Press(
@@ -139,6 +143,9 @@ class Hub:
             secret=hashlib.blake2b(
                 self.ledger.epoch, key=self.ledger.store.meta("cursor-key"), person=b"feed tags"
             ).digest(),
+            hub=self.settings.name,
+            examine=self.engines.examine if self.settings.engines else unexamined,
+            sign=key.sign,
         )
 
     def _open_taxii(self) -> taxii.Interface:
@@ -223,6 +230,7 @@ class Hub:
         """Stop the threads, close the files, give the directory free."""
         self.upkeep.stop()
         self.folding.stop()
+        self.engines.stop()
         self.press.close()
         self.ledger.close()
         self.registry.close()
@@ -349,8 +357,9 @@ def create_app(hub: Hub) -> Any:
         openapi_config=OpenAPIConfig(
             title="Bayanihan",
             version=__version__,
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            # All below this path is the framework's own, its errors included: no more than this.
+            path="/api/openapi.json",
+            render_plugins=[JsonRenderPlugin(path="/")],
             use_handler_docstrings=True,
         ),
         logging_config=None,

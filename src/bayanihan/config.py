@@ -24,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own_names: tuple[str, ...] = ()
     stale_after_s: int = 3_600
     retain_days: dict[str, int] = {}
+    engines: bool = True
     taxii: TaxiiOrder = TaxiiOrder()
 
 

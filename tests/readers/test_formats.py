@@ -189,7 +189,7 @@ def test_what_a_device_cannot_take_is_cut_and_listed(record: Record) -> None:
     format_ = FORMATS["paloalto-domain.edl"]
     assert format_.limit == PALO_ALTO_LIMIT - 1
     small = msgspec.structs.replace(format_, limit=2)
-    record.press._formats["small.edl"] = small
+    record.press._maker.formats["small.edl"] = small
     for day in (1, 2, 3):
         record.push(named(f"d{day}-evil.com"), valid_from=f"2026-01-0{day}T00:00:00Z")
     found = version(record, "small.edl")

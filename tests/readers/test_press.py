@@ -154,7 +154,7 @@ def test_a_version_that_cannot_be_made_fails_for_all_and_is_tried_again(record: 
     def head(heading: Heading) -> list[str]:
         if broken[0]:
             raise OSError("no")
-        return ["whole"]
+        return ["; whole"]
 
     format_ = msgspec.structs.replace(FORMATS["rpz.zone"], head=head, lines=lambda item: [])
     press = press_with(record, format_)
@@ -162,7 +162,7 @@ def test_a_version_that_cannot_be_made_fails_for_all_and_is_tried_again(record: 
     results = together(4, lambda: press.version("rpz.zone", rights, START_US))
     assert [type(each) for each in results] == [OSError] * 4
     broken[0] = False
-    assert press.version("rpz.zone", rights, START_US).body == b"whole\n"
+    assert press.version("rpz.zone", rights, START_US).body == b"; whole\n"
 
 
 def test_lists_are_cut_and_totals_are_not(record: Record) -> None:

@@ -118,6 +118,8 @@ def _not_allowed(request: Request[Any, Any, Any], allowed: str) -> Response[byte
 
 def on_any(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A fault of ours: logged under an id, told without any detail of the inside."""
+    if isinstance(error, RecursionError):
+        return answer(request, Refused("too-deep", "The body is nested too deeply"))
     error_id = secrets.token_hex(4)
     logger.error("error %s: %s %s", error_id, request.method, request.url.path, exc_info=error)
     return answer(request, Broken("internal", f"The hub failed (error id {error_id})"))

@@ -6,11 +6,13 @@ from bayanihan.readers.feeds.clamav import HSB, NDB
 from bayanihan.readers.feeds.dnsmasq import DNSMASQ
 from bayanihan.readers.feeds.domains import DOMAINS
 from bayanihan.readers.feeds.edl import EXTERNAL_LISTS
+from bayanihan.readers.feeds.engines import Engines
 from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, Item, render
 from bayanihan.readers.feeds.fuzzy import FUZZY
 from bayanihan.readers.feeds.hosts import HOSTS
 from bayanihan.readers.feeds.lists import ADDRESS_LIST, HASHES, URLS
 from bayanihan.readers.feeds.mail_maps import POSTFIX, RSPAMD
+from bayanihan.readers.feeds.maker import unexamined
 from bayanihan.readers.feeds.member_rules import SIGMA, YARA
 from bayanihan.readers.feeds.misp import MISP
 from bayanihan.readers.feeds.nftables import NFTABLES
@@ -42,6 +44,7 @@ FORMATS: dict[str, Format] = {
 __all__ = [
     "EXERCISE_PREFIX",
     "FORMATS",
+    "Engines",
     "Format",
     "Heading",
     "Item",
@@ -51,4 +54,5 @@ __all__ = [
     "never_block_lines",
     "policy_digest",
     "render",
+    "unexamined",
 ]

@@ -73,7 +73,7 @@ def _entry(key: str, *, exercise: bool) -> str:
 
 RSPAMD = Format(
     name="rspamd.map",
-    engine="rspamadm configtest",
+    engine="rspamadm",
     media_type="text/plain; charset=us-ascii",
     types=NAMES,
     refusal=name_refusal,

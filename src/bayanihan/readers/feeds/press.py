@@ -9,9 +9,6 @@ served.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -22,26 +19,19 @@ import msgspec
 
 from bayanihan.core import feed_delta
 from bayanihan.core.feed_delta import Delta
-from bayanihan.core.marking import strictest
 from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.observables import Observable
-from bayanihan.core.signing import to_text
 from bayanihan.errors import BayanihanError, Refused, Unavailable
 from bayanihan.readers.active import Active
-from bayanihan.readers.feeds.draft import Draft, drafted
-from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, why_not
-from bayanihan.readers.feeds.gate import Sifted, Verdict, sift
+from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format
 from bayanihan.readers.feeds.history import History, Step
+from bayanihan.readers.feeds.maker import Examine, Maker, unexamined
 from bayanihan.readers.feeds.shelf import Key, Shelf
 from bayanihan.readers.feeds.version import Rendered
 
+ASK_AGAIN_US = 60_000_000
+
 logger = logging.getLogger(__name__)
-
-Examine = Callable[[str, Mapping[str, bytes]], Verdict]
-
-
-def _nobody(name: str, files: Mapping[str, bytes]) -> Verdict:
-    return Verdict("unable", "engines are turned off")
 
 
 class Press:
@@ -71,20 +61,22 @@ class Press:
         seal: Callable[[int], str],
         secret: bytes,
         hub: str = "bayanihan",
-        examine: Examine = _nobody,
+        examine: Examine = unexamined,
         sign: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._active = active
-        self._formats = dict(formats)
-        self._never_block = never_block
-        self._policy = policy
-        self._find_level = level_of
-        self._levels: dict[int, str] = {}
-        self._seal = seal
-        self._secret = secret
-        self._hub = hub
-        self._examine = examine
-        self._sign = sign
+        self._maker = Maker(
+            active,
+            formats,
+            never_block=never_block,
+            policy=policy,
+            level_of=level_of,
+            seal=seal,
+            secret=secret,
+            hub=hub,
+            examine=examine,
+            sign=sign,
+        )
         self._lock = threading.Lock()
         self._good = Shelf()
         self._unproved = Shelf()
@@ -92,16 +84,14 @@ class Press:
         self._making: dict[Key, Future[Rendered]] = {}
         self._provers = ThreadPoolExecutor(1, thread_name_prefix="prove")
         self._proving: set[Key] = set()
-        self._drafting = 0
         self._closed = False
-        self._rest = threading.Condition(self._lock)
-        # What an engine refused once, by format: (type, value) -> what it said.
-        self._poison: dict[str, dict[tuple[str, str], str]] = {}
+        # When the engine took no new version: what was asked, and until when that counts.
+        self._refused: dict[Key, tuple[int, int]] = {}
 
     @property
     def feeds(self) -> list[str]:
         """Every name that is served, the exercise's last."""
-        names = sorted(self._formats)
+        names = sorted(self._maker.formats)
         return [*names, *[EXERCISE_PREFIX + name for name in names]]
 
     def feed_of(self, path: str) -> str:
@@ -205,7 +195,7 @@ class Press:
             cursor=found.cursor,
             etag=found.etag,
             digest=digest,
-            signature=self._signed(found.feed, found.cursor, digest),
+            signature=self._maker.signed(found.feed, found.cursor, digest),
             items=found.items,
             head_lines=step.head_lines,
             tail_lines=step.tail_lines,
@@ -223,17 +213,7 @@ class Press:
         Raises:
             Refused: `not-found` for a name that is no feed.
         """
-        format_, exercise = self._named(feed)
-        if observable.type not in format_.types:
-            return "not-expressed", why_not(observable.type, format_.types)
-        reason = self._never_block.reason(observable, exercise=exercise)
-        poison = self._poison.get(format_.name)
-        if reason is None and poison:
-            reason = poison.get((observable.type, observable.value))
-        if reason is not None:
-            return "held", reason
-        reason = format_.refusal(observable)
-        return None if reason is None else ("not-expressed", reason)
+        return self._maker.refusal(feed, observable)
 
     def blocked(
         self, feed: str, object_id: str, audiences: Iterable[int], now_us: int
@@ -243,7 +223,7 @@ class Press:
         Raises:
             Refused: `not-found` for a name that is no feed.
         """
-        self._named(feed)
+        self._maker.named(feed)
         return self.carried(object_id, audiences, now_us).get(feed, ())
 
     def carried(
@@ -261,7 +241,7 @@ class Press:
                 for item in standing.items
             }
             prefix = EXERCISE_PREFIX if exercise else ""
-            for feed in sorted(prefix + name for name in self._formats) if items else ():
+            for feed in sorted(prefix + name for name in self._maker.formats) if items else ():
                 found[feed] = tuple(
                     sorted(item.value for item in items if self.refusal(feed, item) is None)
                 )
@@ -290,9 +270,9 @@ class Press:
 
     def close(self) -> None:
         """Stop making versions, and wait for those that are being made."""
-        with self._rest:
+        with self._lock:
             self._closed = True
-            self._rest.wait_for(lambda: not self._drafting)
+        self._maker.close()
         self._provers.shutdown(wait=True, cancel_futures=True)
 
     def _prove(self, key: Key, now_us: Callable[[], int]) -> None:
@@ -307,7 +287,7 @@ class Press:
     def _row(self, found: Rendered) -> dict[str, Any]:
         return {
             "feed": found.feed,
-            "engine": self._named(found.feed)[0].engine,
+            "engine": self._maker.named(found.feed)[0].engine,
             "verified": found.verified,
             "checked": found.checked,
             "items": found.items,
@@ -324,42 +304,25 @@ class Press:
             found = self._current(self._good, key, now_us)
             found = found or self._current(self._unproved, key, now_us)
         if found is None:
-            found = self._rendered(self._draft(key, now_us), Verdict("unable", "not asked yet"))
+            found = self._maker.unproved(key, now_us)
             with self._lock:
                 self._unproved.put(key, found)
         return found
 
-    def _named(self, feed: str) -> tuple[Format, bool]:
-        exercise = feed.startswith(EXERCISE_PREFIX)
-        format_ = self._formats.get(feed.removeprefix(EXERCISE_PREFIX))
-        if format_ is None:
-            raise Refused("not-found", "There is no such feed", where="feed")
-        return format_, exercise
-
     def _key(self, feed: str, audiences: Iterable[int]) -> Key:
-        _, exercise = self._named(feed)
+        _, exercise = self._maker.named(feed)
         return feed, self._rights(audiences, exercise=exercise)
 
     def _rights(self, audiences: Iterable[int], *, exercise: bool) -> tuple[int, ...]:
         known = self._active.known(audiences, exercise=exercise)
-        return tuple([each for each in known if self._level_of(each) != "red"])
-
-    def _level_of(self, audience: int) -> str:
-        """The level of an audience, which never changes."""
-        level = self._levels.get(audience)
-        if level is None:
-            level = self._levels[audience] = self._find_level(audience)
-        return level
-
-    def _strictest(self, audiences: Iterable[int]) -> str:
-        return strictest([self._level_of(each) for each in audiences] or ["clear"])
+        return tuple([each for each in known if self._maker.level_of(each) != "red"])
 
     def _current(self, shelf: Shelf, key: Key, now_us: int) -> Rendered | None:
         found = shelf.get(key)
         if found is None or not found.boundary_us <= now_us < found.next_change_us:
             return None
         # The fold may commit before it tells, so what is kept may be ahead of it.
-        _, exercise = self._named(key[0])
+        _, exercise = self._maker.named(key[0])
         if found.position < self._active.changed(key[1], exercise=exercise):
             return None
         return found
@@ -380,109 +343,17 @@ class Press:
 
     def _published(self, key: Key, now_us: int) -> Rendered:
         """A version that the engine takes, or the last good one."""
-        format_, _ = self._named(key[0])
-        draft = self._draft(key, now_us)
-        verdict = self._asked(format_, draft)
-        if verdict.word != "refused":
-            return self._rendered(draft, verdict)
-        sifted = sift(draft.items, lambda items: self._asked(format_, draft.only(items)))
-        self._remember(format_, sifted)
-        draft = self._draft(key, now_us)
-        verdict = self._asked(format_, draft)
-        if verdict.word != "refused":
-            return self._rendered(draft, verdict)
         with self._lock:
             kept = self._good.get(key)
-        if kept is None:
-            why = verdict.why[:300]
-            message = f"{format_.engine} takes no version of {key[0]}: {why}"
-            raise Unavailable("feed-refused", message, where=key[0])
-        return msgspec.structs.replace(
-            kept,
-            checked=f"an older version: {format_.engine} refused the newest: {verdict.why[:300]}",
-        )
-
-    def _remember(self, format_: Format, sifted: Sifted) -> None:
-        known = dict(self._poison.get(format_.name, {}))
-        for item, why in sifted.poison:
-            known[item.type, item.value] = f"{format_.engine} refuses it: {why[:300]}"
-        self._poison[format_.name] = known
-
-    def _asked(self, format_: Format, draft: Draft) -> Verdict:
-        if format_.check is not None:
-            why = format_.check(draft.body)
-            if why is not None:
-                return Verdict("refused", why)
-        return self._examine(format_.name, {format_.name: draft.body, **draft.pages})
-
-    def _draft(self, key: Key, now_us: int) -> Draft:
-        with self._lock:
-            if self._closed:
-                raise Unavailable("stopping", "The hub is stopping", retry_after_s=5)
-            self._drafting += 1
+        _, exercise = self._maker.named(key[0])
+        stand = self._active.changed(key[1], exercise=exercise)
+        asked, until_us = self._refused.get(key, (-1, 0))
+        if kept is not None and asked == stand and now_us < until_us:
+            return kept
         try:
-            return self._drafted(key, now_us)
-        finally:
-            with self._rest:
-                self._drafting -= 1
-                self._rest.notify_all()
-
-    def _drafted(self, key: Key, now_us: int) -> Draft:
-        feed, rights = key
-        format_, exercise = self._named(feed)
-        poison = self._poison.get(format_.name, {})
-        with self._active.view(rights, now_us, exercise=exercise) as view:
-            return drafted(
-                format_,
-                view,
-                never_block=self._never_block,
-                exercise=exercise,
-                level_of=self._strictest,
-                poison=poison,
-                feed=feed,
-                hub=self._hub,
-                cursor=self._seal(view.position),
-                tag=self._tag((key, view.position, view.boundary_us, sorted(poison))),
-            )
-
-    def _rendered(self, draft: Draft, verdict: Verdict) -> Rendered:
-        format_, _ = self._named(draft.heading.feed)
-        digest = hashlib.sha256(draft.body).hexdigest()
-        accepted = verdict.word == "accepted"
-        heading, cursor = draft.heading, draft.heading.cursor
-        return Rendered(
-            feed=heading.feed,
-            body=draft.body,
-            media_type=format_.media_type,
-            digest=digest,
-            etag=heading.version,
-            cursor=cursor,
-            level=heading.level,
-            position=draft.position,
-            changed_us=heading.changed_us,
-            boundary_us=draft.boundary_us,
-            next_change_us=draft.next_change_us,
-            items=heading.items,
-            held=draft.held,
-            held_total=heading.held,
-            not_expressed=draft.not_expressed,
-            not_expressed_total=heading.not_expressed,
-            verified=accepted,
-            checked=f"{format_.engine} loaded it" if accepted else f"not verified: {verdict.why}",
-            signature=self._signed(heading.feed, cursor, f"sha-256={digest}"),
-            pages=draft.pages,
-            parts=draft.parts,
-            head_lines=draft.head_lines,
-            tail_lines=draft.tail_lines,
-        )
-
-    def _signed(self, feed: str, cursor: str, digest: str) -> str:
-        if self._sign is None:
-            return ""
-        return to_text(self._sign(feed_delta.signed_text(feed, cursor, digest)))
-
-    def _tag(self, what: tuple[Any, ...]) -> str:
-        """An opaque name for (feed, rights, position, moment, policy); 32 characters."""
-        text = repr((what, self._policy)).encode()
-        tag = hmac.digest(self._secret, text, "sha256")[:24]
-        return base64.urlsafe_b64encode(tag).decode()
+            return self._maker.published(key, now_us)
+        except Unavailable as error:
+            if kept is None or error.code != "feed-refused":
+                raise
+            self._refused[key] = (stand, now_us + ASK_AGAIN_US)
+            return msgspec.structs.replace(kept, checked=f"an older version: {error.message}")

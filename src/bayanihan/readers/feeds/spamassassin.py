@@ -55,12 +55,15 @@ def head(heading: Heading) -> list[str]:
         f"header {prefix}_CANARY X-Bayanihan-Canary =~ /^canary\\.bayanihan\\.invalid$/",
         f"describe {prefix}_CANARY {told}Bayanihan canary, not a sign of spam",
         f"score {prefix}_CANARY 0.001",
-        f"body {host} eval:check_uri_host_listed('{prefix}')",
+        f"header {host} eval:check_uri_host_listed('{prefix}')",
         f"describe {host} {told}A link leads to a host on the Bayanihan list",
         f"score {host} {SCORE}",
         f"header {sender} eval:check_from_in_list('{prefix}')",
         f"describe {sender} {told}The sender is on the Bayanihan list",
         f"score {sender} {SCORE}",
+        # A list that nothing is on is a mistake to the filter.
+        f"enlist_uri_host ({prefix}) {CANARY_NAME}",
+        f"enlist_addrlist ({prefix}) canary@{CANARY_NAME}",
     ]
 
 
