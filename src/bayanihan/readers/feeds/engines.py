@@ -157,6 +157,7 @@ def _told(said: Path, folder: Path) -> str:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - _SAID_BYTES))
         text = file.read().decode("utf-8", "replace").replace(f"{folder}/", "")
+        text = text.replace(str(folder), "")
     return " ".join("".join([c if c.isprintable() else " " for c in text]).split())
 
 
