@@ -130,9 +130,9 @@ def pack(data: Path, expected: dict[str, Any], out: Path) -> None:
     """A data directory and what is expected of it, in one file that names nobody's machine."""
     files = {EXPECTED: json.dumps(expected, indent=1, ensure_ascii=False).encode()}
     for path in sorted(data.rglob("*")):
-        name = path.relative_to(data)
-        if path.is_file() and name.parts[0] not in LEFT_OUT:
-            files[f"data/{name.as_posix()}"] = path.read_bytes()
+        place = path.relative_to(data)
+        if path.is_file() and place.parts[0] not in LEFT_OUT:
+            files[f"data/{place.as_posix()}"] = path.read_bytes()
     with (
         out.open("wb") as raw,
         gzip.GzipFile("", "wb", 9, raw, mtime=0) as zipped,
