@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import logging
 import os
@@ -20,6 +21,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from publicsuffixlist import PublicSuffixList
 
 from bayanihan import __version__
+from bayanihan.commands.law_files import open_rulebook, today
 from bayanihan.config import Settings, load_settings
 from bayanihan.core.marking import Viewer
 from bayanihan.core.never_block import NeverBlock
@@ -62,6 +64,7 @@ from bayanihan.registry import api as registry_api
 from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.latest import Console
+from bayanihan.web.law import law_handlers
 from bayanihan.web.session import Sessions
 from bayanihan.web.sign_in import signing_in
 
@@ -330,6 +333,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *metrics.routes(hub.measure),
         *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
+        *law_handlers(functools.cache(open_rulebook), today),
     ]
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "agent": "bayanihan.commands.agent:agent",
     "member": "bayanihan.commands.member:app",
     "key": "bayanihan.commands.key:app",
+    "law": "bayanihan.commands.law:app",
     "backup": "bayanihan.commands.backup:backup",
     "restore": "bayanihan.commands.backup:restore",
     "verify": "bayanihan.commands.verify:verify",

@@ -415,6 +415,15 @@ def test_red_reaches_the_author_and_those_named(hub: RunningHub, vn: str) -> Non
         assert not sees(hub, key, one["id"])
 
 
+def test_only_red_names_its_readers(hub: RunningHub) -> None:
+    """A set of names on anything else would be one more audience that all readers carry."""
+    hub.key("VN", person="mai")
+    red, green = (indicator(object_marking_refs=[TLP_2_IDS[each]]) for each in ("red", "green"))
+    answer = hub.push(hub.key("SG"), red, green, to="VN/mai")
+    assert [each["result"] for each in answer["results"]] == ["accepted", "refused"]
+    assert answer["results"][1]["path"] == "to"
+
+
 def test_nobody_can_take_another_persons_name(hub: RunningHub) -> None:
     """A member's administrator names persons of that member only."""
     linh = hub.key("VN", person="linh2")

@@ -19,7 +19,7 @@ from bayanihan.web.law import law_handlers
 @pytest.fixture
 def client(book: Rulebook) -> Iterator[TestClient[Litestar]]:
     app = Litestar(
-        law_handlers(book, lambda: "2026-11-22"),
+        law_handlers(lambda: book, lambda: "2026-11-22"),
         exception_handlers={BayanihanError: on_ours, HTTPException: on_http},
         openapi_config=None,
         logging_config=None,

@@ -37,7 +37,7 @@ def push(
     *,
     tlp: Annotated[str, Parameter(help="Marks what comes unmarked.")] = "",
     group: Annotated[str, Parameter(help="The group that AMBER material is for.")] = "",
-    to: Annotated[tuple[str, ...], Parameter(help="A person beside the audience.")] = (),
+    to: Annotated[tuple[str, ...], Parameter(help="A reader of TLP:RED; repeat it.")] = (),
     exercise: Annotated[bool, Parameter(negative="", help="All of it is an exercise.")] = False,
     withdraw: Annotated[
         tuple[str, ...], Parameter(help="Take back an object of your own, by id.")

@@ -140,6 +140,8 @@ class Intake:
                 found.append(refusal_of(raw, refusal))
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
+        if terms.to:  # the only term that an object's own marking may not fit
+            found = [admission.fitting(e) if isinstance(e, Candidate) else e for e in found]
         return summary_of(await self._append(admission, terms, found))
 
     async def _append(

@@ -1,6 +1,6 @@
 """`/api/law/...`: the rulebook over HTTP; stateless, so that an answer can be asked for again.
 
-Mount it with `law_handlers(book, today)`: the rulebook as loaded at start, and the clock.
+Mount it with `law_handlers(opened, today)`: what opens the rulebook, and the clock.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ _CLASSIFY_KEYS = frozenset(
 _DUTY_KEYS = _CLASSIFY_KEYS - {"question"} | {"member"}
 
 
-def law_handlers(book: Rulebook, today: Callable[[], str]) -> list[HTTPRouteHandler]:
+def law_handlers(
+    opened: Callable[[], Rulebook], today: Callable[[], str]
+) -> list[HTTPRouteHandler]:
     """The endpoints of the rulebook.
 
     Args:
-        book: the rulebook, loaded once.
+        opened: gives the rulebook; called on a worker thread, so that a hub starts without
+            reading it.
         today: gives today's day in UTC, for questions that name none.
     """
 
@@ -44,17 +47,18 @@ def law_handlers(book: Rulebook, today: Callable[[], str]) -> list[HTTPRouteHand
     async def law_classify(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Classify a system: `{facts, as_of?, known?, question?}` to findings with proofs."""
         body = _body(await request.body(), _CLASSIFY_KEYS)
-        return await asyncio.to_thread(classified, book, body, today())
+        return await asyncio.to_thread(lambda: classified(opened(), body, today()))
 
     @post("/api/law/duties", status_code=200, request_max_body_size=BODY_LIMIT_BYTES)
     async def law_duties(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Derive duties: `{facts, member?: [codes], attestations?, as_of?, known?}`."""
         body = _body(await request.body(), _DUTY_KEYS)
-        return await asyncio.to_thread(owed, book, body, today())
+        return await asyncio.to_thread(lambda: owed(opened(), body, today()))
 
     @get("/api/law/matrix")
     async def law_matrix(baseline: FromQuery[str] = "asean-guide") -> dict[str, Any]:
         """Where members differ from a text, each cell with its source."""
+        book = await asyncio.to_thread(opened)
         cells = await asyncio.to_thread(matrix, book, baseline)
         return {
             **book.stamp(),

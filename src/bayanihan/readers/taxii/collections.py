@@ -9,6 +9,7 @@ Source: TAXII 2.1 sections 4.2 (API root), 5.1 and 5.2 (collections).
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +17,7 @@ import msgspec
 
 from bayanihan.core.ai import VECTORS
 from bayanihan.core.collection_order import ROLES, CollectionOrder, RootOrder
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import LEVELS, Viewer
 from bayanihan.core.scope import require, require_if_signed_in
 from bayanihan.errors import Refused
 from bayanihan.readers.taxii.facts import CONSUMERS
@@ -28,6 +29,8 @@ REGION = "region"
 EXERCISE_PREFIX = "exercise-"
 
 PUBLIC, OPERATOR, MEMBER, CONSTITUENT = ROLES
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
+_ORIGIN = re.compile(r"[A-Z]{2}(/[A-Za-z0-9-]{1,64})?")
 _EVERYBODY = frozenset(ROLES)
 _SIGNED_IN = _EVERYBODY - {PUBLIC}
 
@@ -169,6 +172,7 @@ def roots_of(orders: Sequence[RootOrder]) -> dict[str, Root]:
     roots = {REGION: region()}
     for order in orders:
         where = f"hub.toml: taxii.roots.{order.name}"
+        _refuse_name(order.name, where)
         if order.name in roots:
             raise Refused("bad-setting", f"There are two roots {order.name!r}", where=where)
         collections = [_collection(each, where) for each in order.collections]
@@ -188,6 +192,14 @@ def _refuse_repeated(collections: Sequence[Collection], where: str) -> None:
 
 def _collection(order: CollectionOrder, root: str) -> Collection:
     where = f"{root}.{order.alias}"
+    _refuse_name(order.id, f"{where}.id")
+    _refuse_name(order.alias, f"{where}.alias")
+    for name in (*order.read, *order.write):
+        if name not in ROLES and not _ORIGIN.fullmatch(name):
+            message = f"{name!r} is no role ({', '.join(ROLES)}), member code or origin"
+            raise Refused("bad-setting", message, where=where)
+    if order.tlp and order.tlp not in LEVELS:
+        raise Refused("bad-setting", f"{order.tlp!r} is no TLP level", where=f"{where}.tlp")
     if order.exercise != order.alias.startswith(EXERCISE_PREFIX):
         message = f"A collection of exercises, and no other, is named {EXERCISE_PREFIX}..."
         raise Refused("bad-setting", message, where=where)
@@ -211,6 +223,12 @@ def _collection(order: CollectionOrder, root: str) -> Collection:
         writers=frozenset(order.write),
         terms=tuple((name, value) for name, value in terms.items() if value),
     )
+
+
+def _refuse_name(name: str, where: str) -> None:
+    if not _NAME.fullmatch(name):
+        message = f"{name!r} cannot stand in an address: letters, digits, dots and hyphens"
+        raise Refused("bad-setting", message, where=where)
 
 
 def _refuse_unknown(
