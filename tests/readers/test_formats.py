@@ -408,3 +408,23 @@ def test_the_hostile_values_are_read_as_what_they_are_by_yaml() -> None:
     item = Item("sigma", SIGMA.replace("title: x", "title: '--- x'"), ("indicator--1",))
     documents = list(yaml.safe_load_all(render(FORMATS["sigma.yml"], [item], HEADING)))
     assert [each["title"] for each in documents] == ["Bayanihan canary", "--- x"]
+
+
+def test_the_misp_feed_loads_in_pymisp(record: Record) -> None:
+    import pymisp
+
+    record.push(
+        named("one-evil.com")
+        + " OR [ipv4-addr:value = '45.83.0.0/16'] OR [url:value = 'http://evil-one.com/x']"
+        + f" OR [file:hashes.'SHA-256' = '{'d' * 63}e'] OR [email-addr:value = 'a@evil.com']"
+    )
+    found = version(record, "misp/manifest.json")
+    pages = [body for name, body in found.pages.items() if name.endswith(".json")]
+    assert pages
+    for body in pages:
+        event = pymisp.MISPEvent()
+        event.load(json.loads(body))
+        types = {attribute.type for attribute in event.attributes}
+        assert types == {"domain", "ip-dst", "url", "sha256", "email-src"}
+        for attribute in event.attributes:
+            assert attribute.category in event.describe_types["categories"]
