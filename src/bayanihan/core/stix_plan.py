@@ -18,7 +18,7 @@ import msgspec
 
 from bayanihan.core import moment
 from bayanihan.core.json_bytes import step
-from bayanihan.core.stix_types import Extensions, Maybe, Pairs, Part
+from bayanihan.core.stix_types import Pairs, Part
 from bayanihan.core.stix_values import (
     CHECKS,
     NO_TIME,
@@ -99,8 +99,9 @@ class Plan(msgspec.Struct, frozen=True):
     """The checks of one struct, in the order in which they run.
 
     `plain` is true where nothing but the names of properties is left to check. `open`
-    names the properties whose inside no struct describes, so that it may be of any depth,
-    `extensions` apart. `courses` keeps what was worked out for the sets of names that come again and again.
+    names the properties whose inside no struct describes, so that it may be of any depth;
+    for `extensions`, `check_extensions` answers. `courses` keeps what was worked out for
+    the sets of names that come again and again.
     """
 
     shape: type[Part]
@@ -148,15 +149,14 @@ def plan_of(shape: type[Part]) -> Plan:
         shape.needs,
         shape.ordered,
         shape.strictly,
-        frozenset(name for name in fields if _is_open(hints[name])),
+        frozenset(name for name in fields if name != "extensions" and _is_open(hints[name])),
         plain=not (times or words or values or parts or shape.needs),
         courses={},
     )
 
 
 def _is_open(hint: Any) -> bool:
-    """Whether a dictionary lies in it; `check_extensions` answers for those of extensions."""
-    return hint != Maybe[Extensions] and any(get_origin(node) is dict for node in _nodes(hint))
+    return any(get_origin(node) is dict for node in _nodes(hint))
 
 
 def _words(name: str, extra: dict[str, Any]) -> Words:
