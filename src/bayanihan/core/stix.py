@@ -100,12 +100,12 @@ def split(data: bytes) -> Submission:
         raise Refused("not-an-envelope", message, where="$") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         json_bytes.refuse_malformed(data, error)
-    _refuse_repeated(data, members)
     kind = _text(members, "type")
+    if kind != "bundle" and ("type" in members or "id" in members):
+        return Submission([data])  # and `check` looks at all of it
+    _refuse_repeated(data, members)
     if kind == "bundle":
         return _open_bundle(members)
-    if "type" in members or "id" in members:
-        return Submission([data])
     if "objects" not in members:
         message = "The JSON object is neither a STIX object, a bundle nor an envelope."
         raise Refused("not-an-envelope", message, where="$")
