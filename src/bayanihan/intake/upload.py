@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self
 
 from litestar import Request
@@ -16,6 +16,8 @@ from bayanihan.errors import Refused, Unavailable
 
 # A sender who says nothing for so long has gone away or means harm.
 SILENCE_LIMIT_S = 30.0
+
+_Receive = Callable[[], Awaitable[Any]]
 
 
 class Uploads:
@@ -52,14 +54,26 @@ class Uploads:
             raise Unavailable("overloaded", message, retry_after_s=2)
         self.held_bytes += size_bytes
 
-    async def heard(self, chunks: AsyncIterator[bytes]) -> bytes | None:
-        """The next chunk, None at the end. Raises `Refused("too-slow")`."""
+    async def each_chunk(self, receive: _Receive, take: Callable[[bytes], None]) -> None:
+        """Hand each chunk of a request's body to `take`.
+
+        Raises `Refused`: `too-slow` when the sender falls silent, `not-json` when it goes.
+        """
+        loop = asyncio.get_running_loop()
+        more = True
         try:
-            async with asyncio.timeout(self._silence_limit_s):
-                return await anext(chunks, None)
+            # One time-out that is put off again and again: making one for each chunk shows.
+            async with asyncio.timeout(self._silence_limit_s) as patience:
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refused("not-json", "The body ended too early")
+                    more = message.get("more_body", False)
+                    patience.reschedule(loop.time() + self._silence_limit_s if more else None)
+                    take(message.get("body", b""))
         except TimeoutError:
-            message = f"Nothing arrived for {self._silence_limit_s:.0f} s"
-            raise Refused("too-slow", message) from None
+            text = f"Nothing arrived for {self._silence_limit_s:.0f} s"
+            raise Refused("too-slow", text) from None
 
 
 class Upload:
@@ -81,20 +95,22 @@ class Upload:
 
         Raises:
             Refused: `too-large` while it is still arriving, `too-slow`, `wrong-media-type`
-                for another content encoding, `not-json` for a broken gzip stream.
+                for another content encoding, `not-json` for a broken gzip stream or a body
+                that ends too early.
             Unavailable: `overloaded` when too much is being received at once.
         """
-        encoding = self._request.headers.get("content-encoding", "").strip().lower()
+        encoding = self._header(b"content-encoding").strip().lower()
         if encoding not in ("", "identity", "gzip"):
             message = f"The content encoding {encoding[:40]!r} is not known here"
             raise Refused("wrong-media-type", message, next_step="Send gzip, or plain JSON.")
-        announced = self._request.headers.get("content-length", "")
+        announced = self._header(b"content-length")
         if announced.isdecimal():
             self._uploads.check_size(int(announced))
-        whole, arrived_bytes = bytearray(), 0
-        chunks = aiter(self._request.stream())
         gunzip = Gunzip() if encoding == "gzip" else None
-        while (chunk := await self._uploads.heard(chunks)) is not None:
+        whole, arrived_bytes = bytearray(), 0
+
+        def take(chunk: bytes) -> None:
+            nonlocal arrived_bytes, whole
             arrived_bytes += len(chunk)
             self._uploads.check_size(arrived_bytes)
             for plain in gunzip.pieces(chunk) if gunzip else (chunk,):
@@ -102,9 +118,16 @@ class Upload:
                 self._uploads.take(len(plain))
                 self._held_bytes += len(plain)
                 whole += plain
+
+        await self._uploads.each_chunk(self._request.receive, take)
         if gunzip:
             gunzip.close()
         return bytes(whole)
+
+    def _header(self, name: bytes) -> str:
+        # Not by the framework's mapping, which is made of all headers for each request.
+        found = next((value for key, value in self._request.scope["headers"] if key == name), b"")
+        return bytes(found).decode("latin-1")
 
 
 class Gunzip:
