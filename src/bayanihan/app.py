@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import functools
@@ -124,7 +125,7 @@ class Hub:
         self.sessions = Sessions(
             self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
         )
-        self.erasures = ErasureList(folder, self.ledger.store)
+        self.erasures = ErasureList(folder, self.ledger)
         self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
         self.taxii = self._open_taxii()
         self._length_at_start = self.ledger.length
@@ -249,6 +250,7 @@ class Entrance:
 
     def __init__(self, hub: Hub) -> None:
         self._ledger = hub.ledger
+        self._withdrawn = hub.erasures.note
         self._intake = intake_api.Intake(hub.ledger, hub.registry, hub.defaults)
         limit_bytes = hub.settings.taxii.max_content_length
         together_bytes = max(limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
@@ -265,9 +267,9 @@ class Entrance:
         """Take back what the viewer published under an id."""
         own = take_back.own_entries(self._ledger, viewer, object_id)
         reason = "deleted over TAXII"
-        await self._ledger.append_soon(
-            take_back.withdrawals(self._ledger, viewer, object_id, reason, own)
-        )
+        drafts = take_back.withdrawals(self._ledger, viewer, object_id, reason, own)
+        appended = await self._ledger.append_soon(drafts)
+        await asyncio.to_thread(self._withdrawn, [each.position for each in appended])
 
 
 def _locked(path: Path) -> IO[str]:

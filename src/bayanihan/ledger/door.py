@@ -84,7 +84,7 @@ class Ledger:
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
         self._due: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any, Any]]] = {}
         self._due_lock = threading.Lock()
-        self._pages = Pages(self.store, lambda: self._length, self._positions_of)
+        self._pages = Pages(self.store, lambda: self._length, self.positions_of)
         self._writer = Writer(
             self.store,
             self._identity,
@@ -206,7 +206,8 @@ class Ledger:
         if last > after and (red := self._pages.rights(viewer).red):
             self._red_audit.handed_out(viewer, red, after, last)
 
-    def _positions_of(self, object_id: str) -> list[int]:
+    def positions_of(self, object_id: str) -> list[int]:
+        """Where entries about an object may stand, ascending; check each by its entry."""
         self._writer.wait_filled()
         return self._identity.of_object(object_id)
 
@@ -261,7 +262,7 @@ class Ledger:
     def _own(self, viewer: Viewer, object_id: str) -> list[Entry]:
         if not viewer.key:
             return []
-        found = [self.store.entry(position) for position in self._positions_of(object_id)]
+        found = [self.store.entry(position) for position in self.positions_of(object_id)]
         return [
             entry
             for entry in found
