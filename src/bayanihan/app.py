@@ -174,6 +174,16 @@ class Hub:
         """Whether the feeds hold everything that was committed before the start."""
         return self.active.position >= self._length_at_start
 
+    @property
+    def faults(self) -> dict[str, Exception | None]:
+        """Each part that works in the background, and what keeps it from that."""
+        return {
+            "writer": self.ledger.alarm,
+            "folding": self.folding.failed,
+            "heads": self.heads.failed,
+            "streams": self.broadcast.failed,
+        }
+
     def keep_up(self) -> None:
         """The hourly work: retention, then the digest of state into the record."""
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
@@ -192,6 +202,9 @@ class Hub:
                 self.folding.lag(projection),
                 {"projection": projection.name},
             )
+        for part, fault in self.faults.items():
+            about = "Whether a part that works in the background cannot."
+            yield metrics.Metric("fault", "gauge", about, fault is not None, {"part": part})
         yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
         yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
         yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
@@ -297,9 +310,10 @@ def health(hub: Hub) -> list[HTTPRouteHandler]:
 
     @get("/health/ready")
     async def ready() -> dict[str, str]:
-        """Whether the feeds hold everything that was committed before the start."""
-        if hub.folding.failed:
-            raise Broken("internal", "A projection cannot be folded; see the hub's log")
+        """Whether every part works, and the feeds hold all that was there before the start."""
+        if failed := [part for part, fault in hub.faults.items() if fault]:
+            message = f"This does not work, see the hub's log: {', '.join(failed)}"
+            raise Broken("internal", message)
         if not hub.ready:
             raise Unavailable("starting", "The feeds are being brought up", retry_after_s=1)
         return {"state": "ready", "version": __version__}

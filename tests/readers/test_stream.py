@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -332,6 +332,39 @@ async def test_a_reader_who_waits_holds_up_nobody(tmp_path: Path) -> None:
     stuck.free.set()
     await settled(lambda: not late.slow)
     assert b"".join(stuck.written) == b"".join(quick.written)
+    await broadcast.stop()
+    ledger.close()
+
+
+class Stumbling(Ledger):
+    """A ledger that fails once while streams are served."""
+
+    stumbles = 1
+
+    def rights(self, viewer: Viewer) -> Sequence[int]:
+        if self.stumbles:
+            self.stumbles -= 1
+            raise ArithmeticError("rights")
+        return super().rights(viewer)
+
+
+async def test_a_fault_ends_the_streams_and_is_seen_and_they_can_come_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Stumbling(tmp_path)
+    broadcast = Broadcast(ledger, lambda viewer: viewer)
+    first, second = Subscriber(PUBLIC, Transport().send), Transport()
+    broadcast.join(first)
+    broadcast.start()
+    await ledger.append_soon([draft(Audience("clear"))])
+    await first.ended.wait()
+    assert isinstance(broadcast.failed, ArithmeticError)
+    assert "the streams broke off" in caplog.text
+    broadcast.leave(first)
+    broadcast.join(Subscriber(PUBLIC, second.send))
+    await ledger.append_soon([draft(Audience("clear"))])
+    await settled(lambda: bool(second.written))
+    assert broadcast.failed is None
     await broadcast.stop()
     ledger.close()
 

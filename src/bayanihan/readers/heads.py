@@ -22,7 +22,7 @@ from bayanihan.core.checkpoint import Checkpoint, sign, verifier_key
 from bayanihan.core.marking import Viewer
 from bayanihan.core.scope import require
 from bayanihan.core.signing import SigningKey
-from bayanihan.errors import BayanihanError, Refused
+from bayanihan.errors import Refused, Unavailable
 from bayanihan.ledger import Change, Ledger, Where, apply_changes, evidence_of
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class Heads:
         self.key = key
         self.latest = ""
         self._size = -1
+        self.failed: Exception | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -60,32 +61,39 @@ class Heads:
         head = self._ledger.head()
         if head.size == self._size:
             return []
-        self._size = head.size
         checkpoint = Checkpoint(self.name, head.size, head.root, self._ledger.epoch)
         self.latest = sign(checkpoint, self.key)
+        self._size = head.size
         minute = self._ledger.now_us() // _MINUTE_US
         value = msgspec.json.encode(self.latest)
         return [Change(HEADS, key, value) for key in ("latest", f"minute/{minute:012d}")]
 
     def start(self) -> None:
         """Begin to sign; needs a running event loop."""
-        self.sign()
-        self._task = asyncio.ensure_future(self._run())
+        self._task = asyncio.ensure_future(self._run(self.sign()))
 
     async def stop(self) -> None:
         """Stop signing."""
         if self._task:
             self._task.cancel()
 
-    async def _run(self) -> None:
+    async def _run(self, changes: list[Change]) -> None:
         while True:
-            await self._ledger.wait_soon(self._size, 60.0)
             try:
-                if changes := self.sign():
+                if changes:
                     await self._ledger.change_soon(partial(apply_changes, changes=changes))
-            except BayanihanError as error:
-                logger.warning("the head could not be kept: %s", error)
-            await asyncio.sleep(SIGN_EVERY_S)
+                self.failed, changes = None, []
+                await asyncio.sleep(SIGN_EVERY_S)
+                await self._ledger.wait_soon(self._size, 60.0)
+                changes = self.sign()
+            except Unavailable as error:
+                logger.warning("the head could not be kept and is tried again: %s", error)
+                await asyncio.sleep(SIGN_EVERY_S)
+            except Exception as error:
+                if self.failed is None:
+                    logger.exception("heads are not signed or not kept")
+                self.failed = error
+                await asyncio.sleep(SIGN_EVERY_S)
 
 
 def _member(request: Request[Any, Any, Any]) -> Viewer:

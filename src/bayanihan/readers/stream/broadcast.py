@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 15.0
 PAGE_LIMIT = 500
+# After a fault of ours.
+_AGAIN_S = 1.0
 # How many positions one step of the loop covers.
 STEP = 128
 _KINDS = ("object", "withdrawn", "erased")
@@ -53,6 +55,7 @@ class Broadcast:
         self._loop: asyncio.Task[None] | None = None
         self.position = ledger.length
         self.stopped = False
+        self.failed: Exception | None = None
 
     @property
     def count(self) -> int:
@@ -113,12 +116,27 @@ class Broadcast:
                 subscriber.close()
 
     async def _serve(self) -> None:
+        while True:
+            try:
+                await self._serve_well()
+            except Exception as error:
+                # Who was served may have missed something: they come back with their last id.
+                if self.failed is None:
+                    logger.exception("the streams broke off")
+                self.failed = error
+                for group in self._live.values():
+                    for subscriber in group:
+                        subscriber.close()
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _serve_well(self) -> None:
         loop = asyncio.get_running_loop()
         beat_s = loop.time() + self._heartbeat_s
         while True:
             await self._ledger.wait_soon(self.position, max(0.0, beat_s - loop.time()))
             if self._ledger.length > self.position:
                 await self._step()
+            self.failed = None
             if loop.time() >= beat_s:
                 # By its own clock: were it sent for want of news alone, a reader could tell
                 # from its absence that there is news which they may not see.
