@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import resource
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -108,7 +109,9 @@ class Hub:
             opted_out=lambda: self.registry.hidden,
         )
         self.broadcast = stream.Broadcast(
-            self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
+            self.ledger,
+            renew=lambda viewer: self.registry.viewer(viewer.key),
+            limit=stream.subscriber_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         self.office.told = self.broadcast.review
         self.console = Console(
@@ -206,6 +209,12 @@ class Hub:
             about = "Whether a part that works in the background cannot."
             yield metrics.Metric("fault", "gauge", about, fault is not None, {"part": part})
         yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
+        yield metrics.Metric(
+            "streams_refused",
+            "counter",
+            "Streams refused because too many were open.",
+            self.broadcast.quota.refused,
+        )
         yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
         yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
 

@@ -18,6 +18,7 @@ from bayanihan.core.marking import Viewer
 from bayanihan.errors import Refused
 from bayanihan.ledger import Ledger, Where
 from bayanihan.readers.stream.frame import HEARTBEAT, frame_of, joined
+from bayanihan.readers.stream.quota import SUBSCRIBER_LIMIT, Quota
 from bayanihan.readers.stream.subscriber import Subscriber, message_of
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Broadcast:
         ledger: what is read and waited on.
         renew: the viewer as their key stands now; raises `Refused` when it was revoked.
         heartbeat_s: how often every stream is sent a comment.
+        limit: how many streams may be open.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class Broadcast:
         ledger: Ledger,
         renew: Callable[[Viewer], Viewer],
         heartbeat_s: float = HEARTBEAT_S,
+        limit: int = SUBSCRIBER_LIMIT,
     ) -> None:
+        self.quota = Quota(limit)
         self._ledger = ledger
         self._renew = renew
         self._heartbeat_s = heartbeat_s
@@ -194,7 +198,8 @@ class Broadcast:
             return False
 
     def enter(self, subscriber: Subscriber) -> None:
-        """Count a subscriber, who is still catching up."""
+        """Count a subscriber, who is still catching up. Raises `Unavailable("overloaded")`."""
+        self.quota.take(subscriber.viewer.key)
         self._open.add(subscriber)
 
     def join(self, subscriber: Subscriber) -> None:
@@ -203,7 +208,9 @@ class Broadcast:
 
     def leave(self, subscriber: Subscriber) -> None:
         """Forget a subscriber."""
-        self._open.discard(subscriber)
+        if subscriber in self._open:
+            self._open.remove(subscriber)
+            self.quota.give_back(subscriber.viewer.key)
         group = self._live.get(subscriber.viewer)
         if group is not None:
             group.discard(subscriber)
