@@ -260,7 +260,7 @@ class Entrance:
         self._ledger = hub.ledger
         self._intake = intake_api.Intake(hub.ledger, hub.registry, hub.defaults)
         limit_bytes = hub.settings.taxii.max_content_length
-        together_bytes = max(limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
+        together_bytes = max(2 * limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
         self.upload = Uploads(limit_bytes, together_bytes).upload
 
     async def submit(
