@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -341,6 +341,39 @@ async def test_a_reader_who_waits_holds_up_nobody(tmp_path: Path) -> None:
     ledger.close()
 
 
+class Stumbling(Ledger):
+    """A ledger that fails once while streams are served."""
+
+    stumbles = 1
+
+    def rights(self, viewer: Viewer) -> Sequence[int]:
+        if self.stumbles:
+            self.stumbles -= 1
+            raise ArithmeticError("rights")
+        return super().rights(viewer)
+
+
+async def test_a_fault_ends_the_streams_and_is_seen_and_they_can_come_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Stumbling(tmp_path)
+    broadcast = Broadcast(ledger, lambda viewer: viewer)
+    first, second = Subscriber(PUBLIC, Transport().send), Transport()
+    broadcast.join(first)
+    broadcast.start()
+    await ledger.append_soon([draft(Audience("clear"))])
+    await first.ended.wait()
+    assert isinstance(broadcast.failed, ArithmeticError)
+    assert "the streams broke off" in caplog.text
+    broadcast.leave(first)
+    broadcast.join(Subscriber(PUBLIC, second.send))
+    await ledger.append_soon([draft(Audience("clear"))])
+    await settled(lambda: bool(second.written))
+    assert broadcast.failed is None
+    await broadcast.stop()
+    ledger.close()
+
+
 async def test_a_full_buffer_becomes_a_reset(tmp_path: Path) -> None:
     stuck = Transport()
     stuck.free.clear()
@@ -407,6 +440,30 @@ def test_a_reader_who_stops_reading_costs_only_itself(own_hub: RunningHub) -> No
         assert reader.ids == ids
         assert hub.peak_memory_bytes() - before_bytes < 100 * 1024 * 1024
         until(lambda: b"bayanihan_streams 1\n" in metrics(hub))
+
+
+def test_nobody_takes_all_the_streams(own_hub: RunningHub) -> None:
+    """However many files the hub may open: those without a key leave room for the others."""
+    hub = own_hub.start(open_files=128)
+    key = hub.key("SG")
+    with ExitStack() as held:
+        wires = [held.enter_context(Wire(hub.port)) for _ in range(60)]
+        for wire in wires:
+            wire.begin("GET", "/api/stream?after=now")
+        statuses = [next(wire.pieces()).split()[1] for wire in wires]
+        assert (statuses.count(b"200"), statuses.count(b"503")) == (48, 12)
+        for wire in (
+            wire for wire, status in zip(wires, statuses, strict=True) if status != b"200"
+        ):
+            wire.socket.close()
+        reader = held.enter_context(StreamReader(hub, key, after="now"))
+        reader.wait_open()
+        one = indicator(**CLEAR)
+        hub.push(key, one)
+        until(lambda: reader.ids == [one["id"]])
+        assert b"bayanihan_streams_refused 12\n" in metrics(hub)
+    assert "readers without a key" in hub.stderr()
+    until(lambda: b"bayanihan_streams 0\n" in metrics(hub))
 
 
 def metrics(hub: RunningHub) -> bytes:

@@ -95,18 +95,20 @@ class RunningHub:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> Self:
-        """Start it and wait until it is ready."""
-        self.launch()
+    def start(self, *, open_files: int = 0) -> Self:
+        """Start it and wait until it is ready; `open_files` bounds what it may open."""
+        self.launch(open_files=open_files)
         self.wait_ready()
         return self
 
-    def launch(self) -> None:
+    def launch(self, *, open_files: int = 0) -> None:
         """Start the process and do not wait."""
+        limited = ["prlimit", f"--nofile={open_files}", "--"] if open_files else []
         self.port = self.port or free_port()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [
+                    *limited,
                     *(sys.executable, "-m", "bayanihan", "up"),
                     *("--data", str(self.data), "--port", str(self.port), *self.options),
                 ],

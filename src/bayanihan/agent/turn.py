@@ -94,6 +94,7 @@ class Follower:
         self._choose = choose
         self._probed_us = 0
         place.check_feed(order.feed, place.record())
+        place.check_key(hub.signed_in, place.record())
 
     @property
     def paused(self) -> bool:
@@ -161,6 +162,7 @@ class Follower:
             detail=verdict.detail if verdict else "",
             plan=self._order.plan,
             said_us=record.said_us if record else 0,
+            keyed=self._hub.signed_in,
         )
         self._place.write_record(placed)
         placed, trouble = self._say(placed)

@@ -105,6 +105,11 @@ class Ledger:
         self._identity.close()
         self.store.close()
 
+    @property
+    def alarm(self) -> BayanihanError | None:
+        """Why nothing can be written; None while all is well."""
+        return self._writer.alarm
+
     # append
 
     def append(self, drafts: Sequence[Draft]) -> list[Appended]:

@@ -22,7 +22,6 @@ from bayanihan.readers.stream.subscriber import PATIENCE_S, Subscriber
 
 logger = logging.getLogger(__name__)
 
-SUBSCRIBER_LIMIT = 20_000
 _METHODS = {"allow": "GET, HEAD"}
 _END = {"type": "http.response.body", "body": b"", "more_body": False}
 
@@ -80,12 +79,19 @@ def routes(broadcast: Broadcast, ledger: Ledger) -> list[ASGIRouteHandler]:
     @asgi("/api/stream", copy_scope=False)
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         """Entries as server-sent events; `Last-Event-ID` or `?after=` resumes."""
-        viewer = _entitled(scope, broadcast)
-        await send(_START)  # type: ignore[arg-type]
-        subscriber = Subscriber(viewer, send)
+        subscriber = Subscriber(_entitled(scope, broadcast), send)
         broadcast.enter(subscriber)
-        if scope.get("asked") == "HEAD":
+        try:
+            await send(_START)  # type: ignore[arg-type]
+            if scope.get("asked") == "HEAD":
+                subscriber.close()
+            await attend(subscriber, scope, receive, send)
+        finally:
+            broadcast.leave(subscriber)
             subscriber.close()
+
+    async def attend(subscriber: Subscriber, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a stream until its reader goes, or it is ended."""
         gone = asyncio.ensure_future(_disconnected(receive))
         ended = asyncio.ensure_future(subscriber.ended.wait())
         serving = asyncio.ensure_future(
@@ -101,8 +107,6 @@ def routes(broadcast: Broadcast, ledger: Ledger) -> list[ASGIRouteHandler]:
         except TimeoutError:
             logger.info("a stream was given up: its reader takes nothing")
         finally:
-            broadcast.leave(subscriber)
-            subscriber.close()
             for task in (gone, ended, serving):
                 task.cancel()
 
@@ -117,8 +121,6 @@ def _entitled(scope: Scope, broadcast: Broadcast) -> Viewer:
     require_if_signed_in(viewer, "read")
     if broadcast.stopped:
         raise Unavailable("stopping", "The hub is being stopped", retry_after_s=2)
-    if broadcast.count >= SUBSCRIBER_LIMIT:
-        raise Unavailable("overloaded", "Too many streams are open", retry_after_s=30)
     return viewer
 
 

@@ -18,12 +18,15 @@ from bayanihan.core.marking import Viewer
 from bayanihan.errors import Refused
 from bayanihan.ledger import Ledger, Where
 from bayanihan.readers.stream.frame import HEARTBEAT, frame_of, joined
+from bayanihan.readers.stream.quota import SUBSCRIBER_LIMIT, Quota
 from bayanihan.readers.stream.subscriber import Subscriber, message_of
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 15.0
 PAGE_LIMIT = 500
+# After a fault of ours.
+_AGAIN_S = 1.0
 # How many positions one step of the loop covers.
 STEP = 128
 _KINDS = ("object", "withdrawn", "erased")
@@ -36,6 +39,7 @@ class Broadcast:
         ledger: what is read and waited on.
         renew: the viewer as their key stands now; raises `Refused` when it was revoked.
         heartbeat_s: how often every stream is sent a comment.
+        limit: how many streams may be open.
     """
 
     def __init__(
@@ -43,7 +47,9 @@ class Broadcast:
         ledger: Ledger,
         renew: Callable[[Viewer], Viewer],
         heartbeat_s: float = HEARTBEAT_S,
+        limit: int = SUBSCRIBER_LIMIT,
     ) -> None:
+        self.quota = Quota(limit)
         self._ledger = ledger
         self._renew = renew
         self._heartbeat_s = heartbeat_s
@@ -53,6 +59,7 @@ class Broadcast:
         self._loop: asyncio.Task[None] | None = None
         self.position = ledger.length
         self.stopped = False
+        self.failed: Exception | None = None
 
     @property
     def count(self) -> int:
@@ -113,12 +120,27 @@ class Broadcast:
                 subscriber.close()
 
     async def _serve(self) -> None:
+        while True:
+            try:
+                await self._serve_well()
+            except Exception as error:
+                # Who was served may have missed something: they come back with their last id.
+                if self.failed is None:
+                    logger.exception("the streams broke off")
+                self.failed = error
+                for group in self._live.values():
+                    for subscriber in group:
+                        subscriber.close()
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _serve_well(self) -> None:
         loop = asyncio.get_running_loop()
         beat_s = loop.time() + self._heartbeat_s
         while True:
             await self._ledger.wait_soon(self.position, max(0.0, beat_s - loop.time()))
             if self._ledger.length > self.position:
                 await self._step()
+            self.failed = None
             if loop.time() >= beat_s:
                 # By its own clock: were it sent for want of news alone, a reader could tell
                 # from its absence that there is news which they may not see.
@@ -176,7 +198,8 @@ class Broadcast:
             return False
 
     def enter(self, subscriber: Subscriber) -> None:
-        """Count a subscriber, who is still catching up."""
+        """Count a subscriber, who is still catching up. Raises `Unavailable("overloaded")`."""
+        self.quota.take(subscriber.viewer.key)
         self._open.add(subscriber)
 
     def join(self, subscriber: Subscriber) -> None:
@@ -185,7 +208,9 @@ class Broadcast:
 
     def leave(self, subscriber: Subscriber) -> None:
         """Forget a subscriber."""
-        self._open.discard(subscriber)
+        if subscriber in self._open:
+            self._open.remove(subscriber)
+            self.quota.give_back(subscriber.viewer.key)
         group = self._live.get(subscriber.viewer)
         if group is not None:
             group.discard(subscriber)
