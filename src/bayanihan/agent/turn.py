@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bayanihan.agent.engine import Command, Ran
-from bayanihan.agent.hub import Fetched, Hub
+from bayanihan.agent.hub import Base, Fetched, Hub
 from bayanihan.agent.names import count, subject
 from bayanihan.agent.place import Place, Record, unwritten
 from bayanihan.agent.probe import Kind, Verdict, judge, judge_patiently
@@ -114,7 +114,9 @@ class Follower:
             record, trouble = self._heartbeat(record)
             return self._outcome("paused", record, trouble)
         try:
-            fetched = self._hub.fetch(self._order.feed, self._etag(record), self._place.incoming)
+            etag = self._etag(record)
+            base = Base(self._place.out, record.cursor) if record and etag else None
+            fetched = self._hub.fetch(self._order.feed, etag, self._place.incoming, base)
             if fetched is not None:
                 return self._bring_in(fetched, record)
         except OSError as error:
