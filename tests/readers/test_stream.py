@@ -320,6 +320,24 @@ async def test_a_frame_is_encoded_once_for_all_of_one_class(tmp_path: Path) -> N
     ledger.close()
 
 
+async def test_each_person_who_is_sent_red_is_noted(tmp_path: Path) -> None:
+    """However alike the rights of two persons are, each is noted for what came to them."""
+    ledger = Ledger(tmp_path)
+    broadcast = Broadcast(ledger, lambda viewer: viewer)
+    transports = [Transport() for _ in range(3)]
+    for transport, person in zip(transports, ("ana", "boon", "cy"), strict=True):
+        viewer = Viewer(key=person, person=person, member="TH")
+        broadcast.join(Subscriber(viewer, transport.send))
+    broadcast.start()
+    await ledger.append_soon([draft(Audience("red", persons=("ana", "boon")))])
+    await settled(lambda: all(transport.messages for transport in transports[:2]))
+    await ledger.change_soon(lambda connection: None)  # behind the notes in the queue
+    found = [document.key for document in ledger.state.list("red-read", limit=10)]
+    assert found == [f"{1:016d}/ana", f"{1:016d}/boon"]
+    await broadcast.stop()
+    ledger.close()
+
+
 async def test_a_reader_who_waits_holds_up_nobody(tmp_path: Path) -> None:
     """While one transport makes its writer wait, the others get every piece at once."""
     ledger = Ledger(tmp_path)

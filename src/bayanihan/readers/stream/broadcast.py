@@ -53,7 +53,6 @@ class Broadcast:
         self._ledger = ledger
         self._renew = renew
         self._heartbeat_s = heartbeat_s
-        self._where = Where(kinds=_KINDS)
         self._open: set[Subscriber] = set()
         self._live: dict[Viewer, set[Subscriber]] = {}
         self._loop: asyncio.Task[None] | None = None
@@ -71,14 +70,13 @@ class Broadcast:
 
         Returns the frames and the position that they reach: `until` when nothing is left.
         """
-        page = self._ledger.read(viewer, after, PAGE_LIMIT, self._where)
+        page = self._ledger.read(viewer, after, PAGE_LIMIT, Where(kinds=_KINDS, until=until))
         seal = self._ledger.cursors.seal
-        items = [item for item in page.items if item.entry.position <= until]
         frames = [
             frame_of(item, seal(item.entry.position), moment.render(item.entry.stamp_us))
-            for item in items
+            for item in page.items
         ]
-        return frames, page.last if page.more and len(items) == len(page.items) else until
+        return frames, page.last if page.more else until
 
     def newest(self, viewer: Viewer) -> int:
         """The position of the newest entry that a viewer may see, 0 where there is none.
@@ -87,10 +85,10 @@ class Broadcast:
         see. Found by halving: a page after a position is empty or it is not.
         """
         length = self._ledger.length
+        where = Where(kinds=_KINDS, until=length)
 
         def lies_beyond(position: int) -> bool:
-            page = self._ledger.read(viewer, position, 1, self._where)
-            return bool(page.items) and page.items[0].entry.position <= length
+            return self._ledger.next_position(viewer, position, where) > 0
 
         low, high, step = length, length, 64
         while low > 0 and not lies_beyond(low):
@@ -154,14 +152,14 @@ class Broadcast:
         Who joins meanwhile reads these positions for themselves.
         """
         before, self.position = self.position, min(self._ledger.length, self.position + STEP)
-        known: dict[tuple[int, ...], list[bytes]] = {}
+        known: dict[tuple[tuple[int, ...], str], list[bytes]] = {}
         plan: list[tuple[list[Subscriber], list[bytes]]] = []
         for viewer, subscribers in self._live.items():
-            rights = tuple(self._ledger.rights(viewer))
-            if rights not in known:
-                known[rights] = self._pieces(viewer, before)
-            if known[rights]:
-                plan.append((list(subscribers), known[rights]))
+            same = self._ledger.sharing(viewer)
+            if same not in known:
+                known[same] = self._pieces(viewer, before)
+            if known[same]:
+                plan.append((list(subscribers), known[same]))
         for number in range(max((len(pieces) for _, pieces in plan), default=0)):
             if number:
                 await asyncio.sleep(0)
