@@ -70,10 +70,7 @@ def agent(
 
     Example: bayanihan agent --feed rpz.zone --out rpz.zone --check 'named-checkzone rpz {}'
     """
-    if not is_feed(feed):
-        raise Refused("wrong-use", f"{feed[:FEED_LIMIT]!r} is no feed", where="--feed")
-    if not 0.1 <= every <= _EVERY_LIMIT_S:
-        raise Refused("wrong-use", "Give 0.1 to 86400 seconds", where="--every")
+    _check_use(feed, every)
     signed_by = _key(key, public=public)
     folder = state or default_state()
     order = Order(
@@ -105,6 +102,13 @@ def agent(
                 raise outcome.trouble
             return
         follow(follower, every_s=every, wake=time.sleep, jitter=chance.random, say=_say)
+
+
+def _check_use(feed: str, every: float) -> None:
+    if not is_feed(feed):
+        raise Refused("wrong-use", f"{feed[:FEED_LIMIT]!r} is no feed", where="--feed")
+    if not 0.1 <= every <= _EVERY_LIMIT_S:
+        raise Refused("wrong-use", "Give 0.1 to 86400 seconds", where="--every")
 
 
 def default_state() -> Path:

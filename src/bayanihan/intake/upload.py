@@ -92,23 +92,28 @@ class Uploads:
         Raises `Refused`: `too-slow` when the sender falls silent or behind, `not-json` when
         it goes.
         """
-        loop = asyncio.get_running_loop()
-        pace, more = self.pace(), True
         try:
             # One time-out that is put off again and again: making one for each chunk shows.
             async with asyncio.timeout(self._silence_limit_s) as patience:
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Refused("not-json", "The body ended too early")
-                    more, chunk = message.get("more_body", False), message.get("body", b"")
-                    now_s = loop.time()
-                    patience.reschedule(now_s + self._silence_limit_s if more else None)
-                    pace.check(len(chunk), now_s)
-                    take(chunk)
+                await self._each_chunk(receive, take, patience)
         except TimeoutError:
             text = f"Nothing arrived for {self._silence_limit_s:.0f} s"
             raise Refused("too-slow", text) from None
+
+    async def _each_chunk(
+        self, receive: _Receive, take: Callable[[bytes], None], patience: asyncio.Timeout
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        pace, more = self.pace(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refused("not-json", "The body ended too early")
+            more, chunk = message.get("more_body", False), message.get("body", b"")
+            now_s = loop.time()
+            patience.reschedule(now_s + self._silence_limit_s if more else None)
+            pace.check(len(chunk), now_s)
+            take(chunk)
 
     def give_back(self, size_bytes: int, key: str) -> None:
         """Count the bytes of a body as let go."""

@@ -10,6 +10,7 @@ in pieces, between which the transports get their turn.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Iterable
 
@@ -126,9 +127,8 @@ class Broadcast:
                 if self.failed is None:
                     logger.exception("the streams broke off")
                 self.failed = error
-                for group in self._live.values():
-                    for subscriber in group:
-                        subscriber.close()
+                for subscriber in itertools.chain.from_iterable(self._live.values()):
+                    subscriber.close()
                 await asyncio.sleep(_AGAIN_S)
 
     async def _serve_well(self) -> None:
