@@ -58,10 +58,7 @@ class Catalogue(Projection):
         self._lock = threading.Lock()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         # Up to where a reader may look: `position` moves before the places in memory do.
-        self.shown_to = self._stands_at()
-
-    def _stands_at(self) -> int:
-        return int(self.db.execute("SELECT position FROM progress").fetchone()[0])
+        self.shown_to = self.position
 
     # folding
 
