@@ -250,11 +250,7 @@ class Entrance:
 
     async def withdraw(self, viewer: Viewer, object_id: str) -> None:
         """Take back what the viewer published under an id."""
-        own = take_back.own_entries(self._ledger, viewer, object_id)
-        reason = "deleted over TAXII"
-        await self._ledger.append_soon(
-            take_back.withdrawals(self._ledger, viewer, object_id, reason, own)
-        )
+        await take_back.withdraw(self._ledger, viewer, object_id, "deleted over TAXII")
 
 
 def _locked(path: Path) -> IO[str]:

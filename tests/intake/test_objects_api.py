@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bayanihan.commands.follow import pull
 from bayanihan.core.marking import TLP_1_IDS, TLP_2_IDS, group_marking_id
 from tests.sim.objects import accepted, domain, indicator, statement
 from tests.sim.process import RunningHub
@@ -597,3 +598,64 @@ def test_names_of_every_script_are_found_again(hub: RunningHub, sg: str) -> None
         body = json.dumps(one, ensure_ascii=False).encode()
         assert accepted(hub.push_bytes(sg, body))
         assert hub.ask("GET", f"/api/objects/{one['id']}", sg).content == body
+
+
+# --- what is gone, and what is an exercise ---------------------------------------------------
+
+
+def test_what_is_withdrawn_is_gone_until_a_later_version(hub: RunningHub) -> None:
+    key = hub.key("KH")
+    one = indicator()
+    path = f"/api/objects/{one['id']}"
+    hub.push(key, one)
+    assert hub.ask("DELETE", path, key).json()["withdrawn"] == 1
+    assert hub.ask("DELETE", path, key).json()["withdrawn"] == 0
+    answer = hub.ask("GET", path, key)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "withdrawn")
+    page = hub.ask("GET", "/api/objects", key, params={"limit": 1_000}).json()
+    gone = [each for each in page["gone"] if each["id"] == one["id"]]
+    assert [(each["kind"], each["origin"]) for each in gone] == [("withdrawn", "KH")]
+    assert one["id"] in [each["id"] for each in page["objects"][: gone[0]["before"]]]
+    (again,) = hub.push(key, one)["results"]
+    assert (again["result"], again["code"]) == ("duplicate", "withdrawn")
+    assert "modified" in again["reason"]
+    later = {**one, "modified": "2026-02-02T00:00:00.000Z"}
+    assert accepted(hub.push(key, later))
+    assert hub.ask("GET", path, key).json() == later
+    assert hub.ask("DELETE", path, key).json()["withdrawn"] == 1
+
+
+def test_exercises_are_left_out_and_marked(hub: RunningHub) -> None:
+    key = hub.key("PH")
+    real, drill = indicator(), indicator()
+    hub.push(key, real)
+    hub.push(key, drill, exercise=True)
+    assert drill["id"] not in hub.ids(key)
+    page = hub.ask("GET", "/api/objects", key, params={"exercise": True, "limit": 1_000})
+    ids = [each["id"] for each in page.json()["objects"]]
+    assert drill["id"] in ids
+    assert real["id"] not in ids
+    assert page.headers["Bayanihan-Exercise"] == "true"
+    for one, mark in ((real, None), (drill, "true")):
+        answer = hub.ask("GET", f"/api/objects/{one['id']}", key)
+        assert answer.json()["id"] == one["id"]
+        assert answer.headers.get("Bayanihan-Exercise") == mark
+
+
+def test_pull_writes_what_is_gone_and_exercises_only_when_asked(
+    hub: RunningHub, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    key = hub.key("BN")
+    real, drill = indicator(), indicator()
+    hub.push(key, real)
+    hub.push(key, drill, exercise=True)
+    hub.ask("DELETE", f"/api/objects/{real['id']}", key)
+    pull(hub=hub.url, key=key)
+    lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    told = [line.get("gone", line)["id"] for line in lines]
+    assert [told.count(one["id"]) for one in (real, drill)] == [2, 0]
+    assert next(line for line in reversed(lines) if "gone" in line)["gone"]["id"] == real["id"]
+    pull(hub=hub.url, key=key, exercise=True)
+    lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert drill["id"] in [line.get("id") for line in lines]
+    assert real["id"] not in [line.get("id") for line in lines]

@@ -150,4 +150,5 @@ def test_what_a_colleague_hides_cannot_be_erased(clocked: Clocked) -> None:
         clocked.ledger.erase(colleague, "absent", "x")
     assert (hidden.value.code, hidden.value.message) == (absent.value.code, absent.value.message)
     assert clocked.ledger.erase(colleague, "mixed", "x") == [1]
-    assert clocked.ledger.body(TH, 2) and clocked.ledger.body(TH, 3)
+    assert clocked.ledger.body(TH, 2)
+    assert clocked.ledger.body(TH, 3)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Response
 
 from bayanihan.core import signing
@@ -124,14 +124,17 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
 
     @get("/api/proofs/{object_id:str}")
     async def show_proofs(
-        request: Request[Any, Any, Any], object_id: FromPath[str]
+        request: Request[Any, Any, Any], object_id: FromPath[str], after: FromQuery[str] = ""
     ) -> dict[str, Any]:
-        """For each entry of an object that you may see: its leaf's pre-image and its proof."""
+        """For each entry of an object that you may see: its leaf's pre-image and its proof.
+
+        A page of them; where `more` is true, `next` is the cursor to go on `after`.
+        """
         viewer = _member(request)
         head = ledger.head()
         where = Where(kinds=("object", "withdrawn", "erased"), object_id=object_id)
-        page = ledger.read(viewer, 0, _PROOFS_LIMIT, where)
-        if not page.items:
+        page = ledger.read(viewer, ledger.cursors.open(after), _PROOFS_LIMIT, where)
+        if not page.items and not after:
             raise Refused("not-found", "There is no such object", where=object_id)
         proofs = []
         for item in page.items:
@@ -145,6 +148,13 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
                     }
                 )
         root = signing.to_text(head.root)
-        return {"id": object_id, "size": head.size, "root": root, "proofs": proofs}
+        return {
+            "id": object_id,
+            "size": head.size,
+            "root": root,
+            "proofs": proofs,
+            "more": page.more,
+            "next": ledger.cursors.seal(page.last) if page.last else "",
+        }
 
     return [describe_hub, show_checkpoint, show_consistency, show_proofs]
