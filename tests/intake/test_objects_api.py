@@ -659,3 +659,19 @@ def test_pull_writes_what_is_gone_and_exercises_only_when_asked(
     lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
     assert drill["id"] in [line.get("id") for line in lines]
     assert real["id"] not in [line.get("id") for line in lines]
+
+
+def test_beyond_a_hundred_versions_all_are_found(hub: RunningHub) -> None:
+    """The latest is shown everywhere, and the proofs go on page by page."""
+    key = hub.key("TL")
+    one = indicator()
+    moments = [f"2026-03-01T00:{n // 60:02}:{n % 60:02}.000Z" for n in range(130)]
+    versions = [{**one, "modified": at, "name": f"version {at}"} for at in moments]
+    assert hub.push(key, *versions)["accepted"] == 130
+    assert hub.ask("GET", f"/api/objects/{one['id']}", key).json() == versions[-1]
+    assert versions[-1]["name"] in hub.ask("GET", f"/entries/{one['id']}", key).text
+    path = f"/api/proofs/{one['id']}"
+    first = hub.ask("GET", path, key).json()
+    assert (len(first["proofs"]), first["more"]) == (100, True)
+    rest = hub.ask("GET", path, key, params={"after": first["next"]}).json()
+    assert (len(rest["proofs"]), rest["more"]) == (30, False)

@@ -23,6 +23,7 @@ Scan = Callable[[int, int, Sequence[str]], list[tuple[Entry, bytes | None]]]
 logger = logging.getLogger(__name__)
 
 FOLD_LIMIT = 256
+_BUSY_TIMEOUT_MS = 10_000
 
 
 class Projection:
@@ -85,7 +86,7 @@ class Projection:
         )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA busy_timeout = 10000")
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         db.execute("PRAGMA secure_delete = ON")
         return db
 
@@ -97,7 +98,7 @@ class Projection:
             isolation_level=None,
             check_same_thread=False,
         )
-        db.execute("PRAGMA busy_timeout = 10000")
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         db.execute("BEGIN")
         return db
 
@@ -174,7 +175,11 @@ class Projection:
 
     def _empty(self) -> None:
         """Empty the write-ahead log; what a reader keeps from it is done at the next call."""
-        busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self.db.execute("PRAGMA busy_timeout = 0")  # folding waits for no reader
+        try:
+            busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            self.db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         if busy and not self._unemptied:
             logger.warning("a reader holds the log of %s; it is emptied after that", self.name)
         self._unemptied = bool(busy)
