@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import functools
@@ -287,11 +286,8 @@ class Entrance:
 
     async def withdraw(self, viewer: Viewer, object_id: str) -> None:
         """Take back what the viewer published under an id."""
-        own = take_back.own_entries(self._ledger, viewer, object_id)
         reason = "deleted over TAXII"
-        drafts = take_back.withdrawals(self._ledger, viewer, object_id, reason, own)
-        appended = await self._ledger.append_soon(drafts)
-        await asyncio.to_thread(self._withdrawn, [each.position for each in appended])
+        await take_back.withdraw(self._ledger, viewer, object_id, reason, self._withdrawn)
 
 
 def _locked(path: Path) -> IO[str]:

@@ -68,6 +68,7 @@ CODES: dict[str, Code] = {
     ),
     "wrong-media-type": Code(415, "refused", "Send `Content-Type: application/json`."),
     "erased": Code(410, "refused", "Nothing: the body was erased; its proof remains."),
+    "withdrawn": Code(410, "refused", "Drop what you hold of it; its author took it back."),
     "pending": Code(
         403, "refused", "A person must accept the new agent key: `bayanihan key trust`."
     ),

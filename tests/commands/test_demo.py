@@ -70,7 +70,9 @@ class Played:
 
 
 def objects(site: Site) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = site.send("GET", "/api/objects")["objects"]
+    found: list[dict[str, Any]] = site.send("GET", "/api/objects", params={"exercise": True})[
+        "objects"
+    ]
     return found
 
 

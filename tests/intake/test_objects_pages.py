@@ -12,6 +12,8 @@ from bayanihan.core.marking import TLP_2_IDS
 from tests.sim.objects import accepted, domain, indicator
 from tests.sim.process import RunningHub
 
+OTHER_MARKING = "marking-definition--5a3f2c11-7e0b-4a53-9d38-0f5f4b2f8a01"
+
 ONE = json.dumps(indicator(name="n"), separators=(",", ":")).encode()
 
 

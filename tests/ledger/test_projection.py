@@ -199,3 +199,22 @@ def test_an_erased_body_leaves_the_file(ledger: Ledger, tmp_path: Path) -> None:
         ledger.erase(SG, "note--x", "x")
         level(projection, ledger)
         assert not any(name in file.read_bytes() for file in files)
+
+
+def test_a_reader_only_puts_off_that_an_erased_body_leaves_the_log(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    name = b"in-the-log.example"
+    ledger.append([Draft("object", GREEN, "ana", "SG", "note--x", name * 50, 1)])
+    projection = Sizes(tmp_path, ledger.epoch)
+    level(projection, ledger)
+    log = tmp_path / "sizes.db-wal"
+    with contextlib.closing(sqlite3.connect(tmp_path / "sizes.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sizes").fetchone()
+        ledger.erase(SG, "note--x", "x")
+        level(projection, ledger)
+        assert log.stat().st_size
+    assert not projection.catch_up(ledger.scan, ledger.length)
+    assert log.stat().st_size == 0
+    projection.close()

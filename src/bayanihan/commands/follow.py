@@ -186,10 +186,16 @@ def pull(
             help="Stop after so many objects; 0 is never.", validator=validators.Number(gte=0)
         ),
     ] = 0,
+    exercise: Annotated[
+        bool, Parameter(negative="", help="What belongs to an exercise, and nothing else.")
+    ] = False,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
 ) -> None:
     """Fetch the objects that you may see, one JSON object a line, oldest first.
+
+    What was withdrawn or erased comes as a line {"gone": {"id", "kind", "origin", "stamp"}}:
+    drop what you hold of that id and origin.
 
     Example: bayanihan pull --out objects.jsonl --state cursor.txt
     """
@@ -197,17 +203,18 @@ def pull(
     taken = 0
     with HubClient(hub, key) as client, _opened(out) as file:
         while True:
-            page = limit - taken if limit else 1_000
-            params: dict[str, str | int] = {"after": cursor, "limit": min(page, 1_000)}
-            answer = client.send("GET", "/api/objects", params=params)
-            objects, more, cursor = page_of(answer.content)
-            for raw in objects:
-                file.write(on_one_line(raw) + b"\n")
+            size = limit - taken if limit else 1_000
+            params: dict[str, str | int] = {"after": cursor, "limit": min(size, 1_000)}
+            params |= {"exercise": "true"} if exercise else {}
+            page = page_of(client.send("GET", "/api/objects", params=params).content)
+            for line in lines_in(page):
+                file.write(line + b"\n")
             file.flush()
+            cursor = page.next
             if state:
                 keep(state, cursor)  # page by page: a break repeats one page at the most
-            taken += len(objects)
-            if not more or (limit and taken >= limit):
+            taken += len(page.objects)
+            if not page.more or (limit and taken >= limit):
                 break
     print(f"{taken} objects", file=sys.stderr)
 
@@ -216,19 +223,44 @@ def _opened(out: Path | None) -> BinaryIO:
     return out.open("ab") if out else open(sys.stdout.fileno(), "wb", closefd=False)
 
 
-class _Page(msgspec.Struct):
+class Gone(msgspec.Struct):
+    """What was taken back, and how many of the page's objects stand before that."""
+
+    id: str
+    kind: str
+    origin: str
+    stamp: str
+    before: int
+
+
+class ObjectPage(msgspec.Struct):
+    """A page of the hub: objects, what is gone, and the cursor to go on from."""
+
     objects: list[msgspec.Raw]
+    gone: list[Gone]
     more: bool
     next: str
 
 
-def page_of(content: bytes) -> tuple[list[bytes], bool, str]:
-    """The raw objects of a page, whether more is waiting, and the cursor to go on from."""
+def lines_in(page: ObjectPage) -> Iterator[bytes]:
+    """A page's objects and what is gone, a line each, in the record's order."""
+    gone = iter(page.gone)
+    coming = next(gone, None)
+    for number in range(len(page.objects) + 1):
+        while coming and coming.before == number:
+            told = {name: getattr(coming, name) for name in ("id", "kind", "origin", "stamp")}
+            yield msgspec.json.encode({"gone": told})
+            coming = next(gone, None)
+        if number < len(page.objects):
+            yield on_one_line(bytes(page.objects[number]))
+
+
+def page_of(content: bytes) -> ObjectPage:
+    """A page that the hub answered with. Raises `Refused("not-json")`."""
     try:
-        page = msgspec.json.decode(content, type=_Page)
+        return msgspec.json.decode(content, type=ObjectPage)
     except msgspec.DecodeError:
         raise Refused("not-json", "The hub's page cannot be read") from None
-    return [bytes(raw) for raw in page.objects], page.more, page.next
 
 
 def on_one_line(raw: bytes) -> bytes:

@@ -200,11 +200,14 @@ def refusal_of(raw: bytes, error: Refused) -> Result:
     return Result(object_id, "refused", error.code, error.where, error.message)
 
 
-def result_of(checked: stix.Checked, appended: Appended, *, mixed: bool = False) -> Result:
+def result_of(
+    checked: stix.Checked, appended: Appended, *, mixed: bool = False, withdrawn: bool = False
+) -> Result:
     """What the ledger's outcome means for the submitter.
 
     `mixed` says that the entry repeated is an exercise where this is none, or the reverse:
-    called a duplicate, the real thing would be taken for published.
+    called a duplicate, the real thing would be taken for published. `withdrawn` says that
+    the submitter took the entry repeated back.
     """
     if mixed:
         return Result(
@@ -223,7 +226,14 @@ def result_of(checked: stix.Checked, appended: Appended, *, mixed: bool = False)
             "$.modified",
             "You have already published another content under this id and `modified`",
         )
-    return Result(checked.id, appended.outcome, warnings=checked.warnings)
+    reason = "You withdrew it: give it a later `modified` to publish it again"
+    return Result(
+        checked.id,
+        appended.outcome,
+        code="withdrawn" if withdrawn else "",
+        reason=reason if withdrawn else "",
+        warnings=checked.warnings,
+    )
 
 
 def summary_of(results: Sequence[Result]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from bayanihan.intake.objects import (
     summary_of,
 )
 from bayanihan.intake.upload import Uploads
-from bayanihan.ledger import Appended, Ledger, Where
+from bayanihan.ledger import Appended, Ledger
 
 SUBMISSION_LIMIT_BYTES = 64 * 1024 * 1024
 SUBMISSION_LIMIT_OBJECTS = 100_000
@@ -35,7 +35,8 @@ TOGETHER_LIMIT_BYTES = 4 * SUBMISSION_LIMIT_BYTES
 # Each value costs memory when it is cut out, and a comma comes before each but the first.
 COMMA_LIMIT = 4_000_000
 PERSONS_LIMIT = 64
-_PAGE = 1_000
+# A marking that is found among none of so many of its own versions counts as unknown.
+STATEMENT_VERSIONS = 16
 # Objects checked before other requests get a turn.
 SLICE = 100
 APPEND_LIMIT = 5_000
@@ -112,14 +113,11 @@ class Intake:
         """Whether the viewer's own origin has published a marking as a statement."""
 
         def known(ref: str) -> bool:
-            after, more = 0, True
-            while more:
-                page = self._ledger.read(viewer, after, _PAGE, Where(object_id=ref))
-                own = [item for item in page.items if item.entry.origin == viewer.origin]
-                if any(stix.check(item.body).statement for item in own):
-                    return True
-                after, more = page.last, page.more
-            return False
+            own = self._ledger.newest_about(
+                viewer, ref, origin=viewer.origin, limit=STATEMENT_VERSIONS
+            )
+            bodies = (self._ledger.body(viewer, entry.position) for entry in own)
+            return any(stix.check(body).statement for body in bodies)
 
         return known
 
@@ -167,7 +165,8 @@ class Intake:
                 if not results:
                     raise
                 failure = error
-            results += self._results(terms, part, appended, failure)
+            # Off the loop: each duplicate is looked up.
+            results += await asyncio.to_thread(list, self._results(terms, part, appended, failure))
         return results
 
     def _results(
@@ -185,8 +184,28 @@ class Intake:
                 yield Result(each.checked.id, "refused", failure.code, "$", failure.message)
             else:
                 outcome = next(outcomes)
-                mixed = outcome.outcome == "duplicate" and self._is_mixed(terms, outcome)
-                yield result_of(each.checked, outcome, mixed=mixed)
+                yield self._result(terms, each, outcome)
+
+    def _result(self, terms: Terms, candidate: Candidate, outcome: Appended) -> Result:
+        if outcome.outcome != "duplicate":
+            return result_of(candidate.checked, outcome)
+        mixed = self._is_mixed(terms, outcome)
+        withdrawn = not mixed and self._is_withdrawn(terms, candidate, outcome)
+        return result_of(candidate.checked, outcome, mixed=mixed, withdrawn=withdrawn)
+
+    def _is_withdrawn(self, terms: Terms, candidate: Candidate, repeated: Appended) -> bool:
+        """Whether the submitter took back what is repeated."""
+        try:
+            entry = self._ledger.entry(terms.author, repeated.position)
+        except Refused:
+            return False
+        told = self._ledger.newest_about(
+            terms.author, candidate.checked.id, ("withdrawn",), origin=terms.author.origin
+        )
+        return any(
+            each.position > repeated.position and each.header.audience == entry.header.audience
+            for each in told
+        )
 
     def _is_mixed(self, terms: Terms, repeated: Appended) -> bool:
         """Whether what is repeated was published for real and this is an exercise, or so."""

@@ -15,24 +15,21 @@ from bayanihan.core import moment
 from bayanihan.core.marking import Viewer
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
-from bayanihan.ledger import Draft, Entry, Ledger, Where
+from bayanihan.ledger import Draft, Entry, Ledger
 
-_PAGE = 1_000
 REASON_LIMIT = 1_000
 
 
 def own_entries(ledger: Ledger, viewer: Viewer, object_id: str) -> list[Entry]:
-    """Every entry of an object that the viewer's own origin has published.
+    """The entries of an object that the viewer's own origin has published, newest first.
+
+    Blocks: it belongs on a worker thread.
 
     Raises:
         Refused: `not-found` when there is none, whatever others have published.
     """
-    own: list[Entry] = []
-    after, more = 0, True
-    while more:
-        page = ledger.read(viewer, after, _PAGE, Where(object_id=object_id))
-        own += [item.entry for item in page.items if item.entry.origin == viewer.origin]
-        after, more = page.last, page.more
+    origin = viewer.origin
+    own = ledger.newest_about(viewer, object_id, origin=origin) if viewer.key else []
     if not own:
         raise Refused("not-found", "You have published no such object", where=object_id)
     return own
@@ -41,11 +38,17 @@ def own_entries(ledger: Ledger, viewer: Viewer, object_id: str) -> list[Entry]:
 def withdrawals(
     ledger: Ledger, viewer: Viewer, object_id: str, reason: str, own: Sequence[Entry]
 ) -> list[Draft]:
-    """A `withdrawn` entry for each audience that the object went to, and for no other."""
+    """A `withdrawn` entry for each audience that the object went to, and for no other.
+
+    Where it was withdrawn already and not published again since, nothing more is said.
+    """
+    told = ledger.newest_about(viewer, object_id, ("withdrawn",), origin=viewer.origin)
+    said = {(entry.header.audience, entry.header.exercise): entry.position for entry in told[::-1]}
     audiences = ledger.store.audiences()
     at = moment.render(ledger.now_us())
     body = {"id": object_id, "origin": viewer.origin, "reason": reason, "at": at}
-    places = sorted({(entry.header.audience, entry.header.exercise) for entry in own})
+    found = [((entry.header.audience, entry.header.exercise), entry.position) for entry in own]
+    places = sorted({place for place, position in found if position > said.get(place, 0)})
     return [
         Draft(
             "withdrawn",
@@ -58,6 +61,37 @@ def withdrawals(
         )
         for audience, exercise in places
     ]
+
+
+async def withdraw(
+    ledger: Ledger,
+    viewer: Viewer,
+    object_id: str,
+    reason: str,
+    taken_back: Callable[[Sequence[int]], None],
+) -> int:
+    """Withdraw what the viewer's origin published under an id; how many audiences are told.
+
+    Args:
+        ledger: the record.
+        viewer: who asks.
+        object_id: what is taken back.
+        reason: told with it.
+        taken_back: told the positions of the withdrawals, on a worker thread.
+
+    Raises:
+        Refused: `not-found` when there is nothing of theirs.
+    """
+
+    def find() -> list[Draft]:
+        own = own_entries(ledger, viewer, object_id)
+        return withdrawals(ledger, viewer, object_id, reason, own)
+
+    drafts = await asyncio.to_thread(find)
+    if drafts:
+        appended = await ledger.append_soon(drafts)
+        await asyncio.to_thread(taken_back, [each.position for each in appended])
+    return len(drafts)
 
 
 def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[HTTPRouteHandler]:
@@ -76,11 +110,8 @@ def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[
         """Withdraw an object that you published: it leaves every feed at once."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
         require(viewer, "report")
-        own = own_entries(ledger, viewer, object_id)
-        drafts = withdrawals(ledger, viewer, object_id, reason[:REASON_LIMIT], own)
-        appended = await ledger.append_soon(drafts)
-        await asyncio.to_thread(taken_back, [each.position for each in appended])
-        return {"id": object_id, "withdrawn": len(drafts)}
+        told = await withdraw(ledger, viewer, object_id, reason[:REASON_LIMIT], taken_back)
+        return {"id": object_id, "withdrawn": told}
 
     @post("/api/objects/{object_id:str}/erase", status_code=200)
     async def erase_object(

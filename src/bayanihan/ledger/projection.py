@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,10 @@ from bayanihan.ledger.entry import Entry
 
 Scan = Callable[[int, int, Sequence[str]], list[tuple[Entry, bytes | None]]]
 
+logger = logging.getLogger(__name__)
+
 FOLD_LIMIT = 256
+_BUSY_TIMEOUT_MS = 10_000
 
 
 class Projection:
@@ -54,6 +58,7 @@ class Projection:
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         self.db = self._connect()
+        self._unemptied = False
         self.position = self._open()
         self.loaded()
 
@@ -81,7 +86,7 @@ class Projection:
         )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA busy_timeout = 10000")
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         db.execute("PRAGMA secure_delete = ON")
         return db
 
@@ -93,7 +98,7 @@ class Projection:
             isolation_level=None,
             check_same_thread=False,
         )
-        db.execute("PRAGMA busy_timeout = 10000")
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         db.execute("BEGIN")
         return db
 
@@ -150,6 +155,8 @@ class Projection:
             length: the ledger's last position when the caller last looked.
             limit: how many entries one transaction folds.
         """
+        if self._unemptied:
+            self._empty()
         if self.position >= length:
             return False
         page = scan(self.position, limit, self.kinds)
@@ -162,9 +169,20 @@ class Projection:
         self.position = reached
         if any(entry.header.kind == "erased" for entry, _ in page) and self._path:
             # What the erasure took out must not live on in the write-ahead log.
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty()
         self.folded()
         return reached < length
+
+    def _empty(self) -> None:
+        """Empty the write-ahead log; what a reader keeps from it is done at the next call."""
+        self.db.execute("PRAGMA busy_timeout = 0")  # folding waits for no reader
+        try:
+            busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            self.db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        if busy and not self._unemptied:
+            logger.warning("a reader holds the log of %s; it is emptied after that", self.name)
+        self._unemptied = bool(busy)
 
     def tables(self) -> list[str]:
         """The names of the projection's own tables."""

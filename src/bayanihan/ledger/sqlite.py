@@ -104,7 +104,9 @@ class SqliteStore:
         self._connections_lock = threading.Lock()
         self.readers = ThreadConnections(lambda: self._connect(_READER_CACHE_KIB))
         self._audiences: list[Audience] = []
-        self._audiences_grew = True
+        self._audiences_grown = 1
+        self._audiences_read = 0
+        self._audiences_lock = threading.Lock()
         try:
             if not read_only:
                 path.touch(mode=0o600)
@@ -279,19 +281,20 @@ class SqliteStore:
         Kept in memory: in a hub's own process the writer says when there are more. A store
         opened read-only may stand beside another process's writer, and asks each time.
         """
-        if self._read_only or self._audiences_grew:
-            self._audiences_grew = False  # before the reading, so that no growth is missed
-            known = len(self._audiences)
-            rows = self.reading.execute(
-                "SELECT definition FROM audiences WHERE id > ? ORDER BY id", (known,)
-            ).fetchall()
-            fresh = [msgspec.json.decode(row[0], type=Audience) for row in rows]
-            self._audiences = self._audiences[:known] + fresh
+        if self._read_only or self._audiences_read != self._audiences_grown:
+            with self._audiences_lock:
+                grown, known = self._audiences_grown, len(self._audiences)
+                rows = self.reading.execute(
+                    "SELECT definition FROM audiences WHERE id > ? ORDER BY id", (known,)
+                ).fetchall()
+                fresh = [msgspec.json.decode(row[0], type=Audience) for row in rows]
+                self._audiences = self._audiences + fresh
+                self._audiences_read = grown  # last: until then all others wait for it
         return self._audiences
 
     def audiences_grew(self) -> None:
         """The writer has committed more audiences."""
-        self._audiences_grew = True
+        self._audiences_grown += 1
 
     def insert_audience(self, number: int, audience: Audience) -> None:
         """Intern an audience, inside the writer's transaction."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Response
 
 from bayanihan.core import signing
@@ -136,20 +136,22 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any],
         object_id: FromPath[str],
         size: Annotated[int | None, QueryParameter(ge=1)] = None,
+        after: FromQuery[str] = "",
     ) -> dict[str, Any]:
         """For each entry of an object that you may see: its leaf's pre-image and its proof.
 
         Proofs lead to the root of the tree of `size` leaves, the present one unless asked:
         ask for the size of a signed head to check an entry against it. What was entered
-        after that head is left out. `more` says that not all entries fit into the answer.
+        after that head is left out. Where `more` is true, `next` is the cursor to go on
+        `after`.
         """
         viewer = _member(request)
         size = size or ledger.head().size
         if size > ledger.head().size:
             raise Refused("not-found", "There is no tree of that size yet", where="size")
         where = Where(kinds=("object", "withdrawn", "erased"), object_id=object_id)
-        page = ledger.read(viewer, 0, _PROOFS_LIMIT, where)
-        if not page.items:
+        page = ledger.read(viewer, ledger.cursors.open(after), _PROOFS_LIMIT, where)
+        if not page.items and not after:
             raise Refused("not-found", "There is no such object", where=object_id)
         proofs = []
         for item in page.items:
@@ -159,7 +161,8 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
                 path = [signing.to_text(node) for node in ledger.prove(position, size)]
                 proofs.append({"evidence": msgspec.to_builtins(evidence), "path": path})
         root = signing.to_text(Frontier(size, peaks_of(size, ledger.store.node)).root())
+        onward = ledger.cursors.seal(page.last) if page.last else ""
         told = {"id": object_id, "size": size, "root": root, "proofs": proofs}
-        return {**told, "more": page.more}
+        return {**told, "more": page.more, "next": onward}
 
     return [describe_hub, show_checkpoint, show_consistency, show_proofs]

@@ -16,7 +16,7 @@ from bayanihan.core.marking import Viewer
 from bayanihan.core.receipt import Receipt, opened
 from bayanihan.core.scope import require, require_if_signed_in
 from bayanihan.errors import Refused
-from bayanihan.ledger import Change, Entry, Ledger, Where, apply_changes
+from bayanihan.ledger import Change, Entry, Ledger, apply_changes
 from bayanihan.readers.protection import (
     STAGES,
     STALE_AFTER_US,
@@ -34,7 +34,6 @@ from bayanihan.readers.protection import (
 
 RECEIPT_LIMIT_BYTES = 1024 * 1024
 PENDING_LIMIT = 8
-_PAGE = 100
 
 AgentKey = Callable[[str], tuple[bytes | None, tuple[bytes, ...]]]
 """The public key that is trusted for an API key's agent, and those that wait."""
@@ -183,18 +182,10 @@ class Protection:
 
     def _entry(self, viewer: Viewer, object_id: str) -> Entry:
         """The first entry, among those the viewer sees, of the object's latest version."""
-        where = Where(kinds=("object",), object_id=object_id)
-        latest: Entry | None = None
-        after, more = 0, True
-        while more:
-            page = self._ledger.read(viewer, after, _PAGE, where)
-            for item in page.items:
-                if latest is None or item.entry.version_us > latest.version_us:
-                    latest = item.entry
-            after, more = page.last, page.more
-        if latest is None:
+        found = self._ledger.newest_about(viewer, object_id)
+        if not found:
             raise Refused("not-found", "There is no such object", where=object_id)
-        return latest
+        return max(found, key=lambda entry: (entry.version_us, -entry.position))
 
 
 def _viewer(request: Request[Any, Any, Any]) -> Viewer:

@@ -25,7 +25,6 @@ from bayanihan.web.tiles import Shown, Totals, shown_of, totals_of
 
 PAGE = 25
 BODY_LIMIT_BYTES = 1024 * 1024
-_VERSIONS = 100
 _RAW_LIMIT = 65_536
 _BLOCKS_LIMIT = 200
 
@@ -159,19 +158,20 @@ class Console:
         Raises:
             Refused: `not-found`.
         """
-        page = self._ledger.read(viewer, 0, _VERSIONS, Where(object_id=object_id))
-        if not page.items:
+        found = self._ledger.newest_about(viewer, object_id)
+        if not found:
             raise Refused("not-found", "There is no such entry", where=object_id)
-        item = max(page.items, key=lambda one: (one.entry.version_us, one.entry.position))
-        row = self._described(viewer, item.entry, item.body)
-        standing = self._standing(viewer, item.entry)
+        entry = max(found, key=lambda one: (one.version_us, one.position))
+        body = self._ledger.body(viewer, entry.position)
+        row = self._described(viewer, entry, body)
+        standing = self._standing(viewer, entry)
         until_us = standing.valid_until_us if standing else FOREVER_US
         return Full(
             row,
-            item.entry,
+            entry,
             until_us if until_us != FOREVER_US else None,
-            pretty(item.body, _RAW_LIMIT),
-            len(page.items),
+            pretty(body, _RAW_LIMIT),
+            len(found),
         )
 
     def feeds(self, viewer: Viewer) -> list[dict[str, Any]]:
@@ -252,12 +252,12 @@ class Console:
         return None
 
     def _withdrawn(self, viewer: Viewer, entry: Entry) -> bool:
-        where = Where(kinds=("withdrawn",), object_id=entry.object_id)
-        page = self._ledger.read(viewer, entry.position, _VERSIONS, where)
+        told = self._ledger.newest_about(
+            viewer, entry.object_id, ("withdrawn",), origin=entry.origin
+        )
         return any(
-            item.entry.origin == entry.origin
-            and item.entry.header.audience == entry.header.audience
-            for item in page.items
+            each.position > entry.position and each.header.audience == entry.header.audience
+            for each in told
         )
 
     def _name(self, viewer: Viewer, ref: str) -> str:
