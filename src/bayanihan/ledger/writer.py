@@ -264,7 +264,7 @@ class Writer:
             logger.exception("what follows a commit failed; the commit stands")
 
     def _fold_back(self, written_bytes: int) -> None:
-        """Finish what the checkpointer began, between batches, so that the WAL starts over."""
+        """Finish what the WAL folder began, between batches, so that the WAL starts over."""
         self._unfolded_bytes += written_bytes
         if self._unfolded_bytes > FOLD_BACK_BYTES:
             self._unfolded_bytes = 0
