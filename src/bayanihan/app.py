@@ -41,7 +41,16 @@ from bayanihan.ledger import (
     retain,
     state_digest,
 )
-from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream, taxii
+from bayanihan.readers import (
+    feeds_api,
+    heads,
+    metrics,
+    objects_api,
+    receipts_api,
+    stream,
+    taxii,
+    thinning,
+)
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
     FORMATS,
@@ -51,7 +60,7 @@ from bayanihan.readers.feeds import (
     policy_digest,
     unexamined,
 )
-from bayanihan.readers.protection import Expressed
+from bayanihan.readers.protection import APPLIED, Expressed
 from bayanihan.registry import (
     FOUNDER,
     AgentKeys,
@@ -203,6 +212,9 @@ class Hub:
         """The hourly work: retention, then the digest of state into the record."""
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
         self.taxii.statuses.forget_old()
+        state, now_us = self.ledger.state, self.ledger.now_us()
+        thinning.thin_applied(state, APPLIED, self.ledger.epoch.hex(), now_us)
+        thinning.thin_heads(state, heads.HEADS, heads.MINUTE_PREFIX, now_us)
         noted = StateNoted(self.ledger.now_us(), state_digest(self.ledger.store))
         self.ledger.append([draft_of(noted, FOUNDER)])
 

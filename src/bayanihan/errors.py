@@ -79,7 +79,6 @@ CODES: dict[str, Code] = {
     "in-use": Code(409, "refused", "Stop the other one, or name another file."),
     "check-failed": Code(409, "refused", "Mend the check command or the feed; the old file stays."),
     "reload-failed": Code(409, "refused", "Mend the reload command; the old file was put back."),
-    "probe-failed": Code(409, "refused", "See that the engine answers from the file it loaded."),
     # not now
     "overloaded": Code(503, "unavailable", "Wait for the seconds named, then send it again."),
     "starting": Code(503, "unavailable", "Wait until /health/ready answers 200."),

@@ -20,7 +20,6 @@ from bayanihan.core.cursor import Cursors
 from bayanihan.core.marking import Viewer
 from bayanihan.core.merkle import consistency_path, inclusion_path
 from bayanihan.errors import BayanihanError, Refused
-from bayanihan.ledger.checkpoint import Checkpointer
 from bayanihan.ledger.clock import Clock
 from bayanihan.ledger.entry import Appended, Draft, Entry
 from bayanihan.ledger.identity import Identity
@@ -29,6 +28,7 @@ from bayanihan.ledger.red_audit import RedAudit
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import State
 from bayanihan.ledger.store import BodyPage, Head, Page, Where
+from bayanihan.ledger.wal import WalFolder
 from bayanihan.ledger.writer import Job, Writer, explain
 
 logger = logging.getLogger(__name__)
@@ -96,14 +96,14 @@ class Ledger:
         )
         self.state = State(lambda: self.store.reading, self._change)
         self._red_audit = RedAudit(self.store, self._change_unawaited, now_us)
-        self._checkpointer = Checkpointer(self.store)
+        self._wal = WalFolder(self.store)
         self._writer.start()
-        self._checkpointer.start()
+        self._wal.start()
 
     def close(self) -> None:
         """Finish what is queued, write the indexes out and close the file."""
         self._writer.stop()
-        self._checkpointer.stop()
+        self._wal.stop()
         self._identity.close()
         self.store.close()
 
@@ -293,7 +293,7 @@ class Ledger:
         bytes are gone from the store, its write-ahead log and the indexes.
         """
         self._erase(entries, person, reason)
-        if not self._checkpointer.empty(_EMPTY_TIMEOUT_S):
+        if not self._wal.empty(_EMPTY_TIMEOUT_S):
             logger.warning("a reader holds the write-ahead log; it is emptied after that")
         return [entry.position for entry in entries]
 

@@ -55,11 +55,6 @@ class Folding:
         """How many positions a projection stands behind the ledger."""
         return max(0, self._ledger.length - projection.position)
 
-    @property
-    def level(self) -> bool:
-        """Whether every projection has reached the ledger's end as it is now."""
-        return self.failed is None and not any(map(self.lag, self.projections))
-
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():

@@ -175,7 +175,7 @@ class SqliteStore:
         """This thread's reading connection. Raises `Unavailable("stopping")` once closed."""
         return self.readers.get()
 
-    def checkpointing(self) -> sqlite3.Connection:
+    def wal_folding(self) -> sqlite3.Connection:
         """A connection of its own for the thread that folds the WAL back."""
         connection = self._connect(_READER_CACHE_KIB)
         with self._connections_lock:

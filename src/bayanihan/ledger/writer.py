@@ -280,7 +280,7 @@ class Writer:
             self._store.audiences_grew()
 
     def _fold_back(self, written_bytes: int) -> None:
-        """Finish what the checkpointer began, between batches, so that the WAL starts over."""
+        """Finish what the WAL folder began, between batches, so that the WAL starts over."""
         self._unfolded_bytes += written_bytes
         if self._unfolded_bytes > FOLD_BACK_BYTES:
             self._unfolded_bytes = 0

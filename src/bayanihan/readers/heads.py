@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 SIGN_EVERY_S = 1.0
 HEADS = "head"
+MINUTE_PREFIX = "minute/"
 _MINUTE_US = 60_000_000
 _PROOFS_LIMIT = 100
 
@@ -67,7 +68,7 @@ class Heads:
         self._size = head.size
         minute = self._ledger.now_us() // _MINUTE_US
         value = msgspec.json.encode(self.latest)
-        return [Change(HEADS, key, value) for key in ("latest", f"minute/{minute:012d}")]
+        return [Change(HEADS, key, value) for key in ("latest", f"{MINUTE_PREFIX}{minute:012d}")]
 
     def start(self) -> None:
         """Begin to sign; needs a running event loop."""

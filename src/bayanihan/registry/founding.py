@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -30,6 +31,7 @@ class _MemberFile(msgspec.Struct):
     members: tuple[MemberFact, ...]
 
 
+@cache
 def member_facts() -> tuple[MemberFact, ...]:
     """The eleven members of the shipped file, in the order of their codes."""
     text = files("bayanihan.registry").joinpath("members.json").read_bytes()

@@ -16,7 +16,7 @@ _EVERY_S = 0.25
 _BUSY_TIMEOUT_MS = 100
 
 
-class Checkpointer:
+class WalFolder:
     """A thread that moves committed pages from the WAL into the file.
 
     Args:
@@ -24,12 +24,12 @@ class Checkpointer:
     """
 
     def __init__(self, store: SqliteStore) -> None:
-        self._connection = store.checkpointing()
+        self._connection = store.wal_folding()
         self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         self._wake = threading.Condition()
         self._stopping = False
         self._wanted = self._done = 0
-        self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="wal-folder", daemon=True)
 
     def start(self) -> None:
         """Begin."""

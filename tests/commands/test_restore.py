@@ -1,0 +1,59 @@
+"""`backup` and `restore`, as an operator uses them after a bad day."""
+
+from __future__ import annotations
+
+import json
+
+from tests.sim.objects import accepted, indicator
+from tests.sim.process import RunningHub, command
+
+
+def test_what_was_taken_back_after_the_backup_stays_away(own_hub: RunningHub) -> None:
+    hub = own_hub.start()
+    key, folder = hub.key("SG"), hub.data.parent
+    bad, secret, good = (indicator() for _ in range(3))
+    assert accepted(hub.push(key, bad, secret, good))
+    assert command("backup", folder / "b.tar", "--data", hub.data).returncode == 0
+    assert hub.ask("DELETE", f"/api/objects/{bad['id']}", key).status_code == 200
+    assert hub.ask("POST", f"/api/objects/{secret['id']}/erase", key).status_code == 200
+    listed = (hub.data / "erasures.jsonl").read_text().splitlines()
+    assert len(listed) == 2, "noted when the answer is given, not at the next start"
+    hub.stop()
+
+    new = folder / "new"
+    words = ("restore", folder / "b.tar", "--data", new, "--json")
+    done = command(*words, "--erasures", hub.data / "erasures.jsonl")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["erased_again"], answer["withdrawn_again"]) == (1, 1)
+
+    again = RunningHub(new).start()
+    try:
+        seen = again.ids(key)
+        told = {
+            each["id"]: again.ask("GET", f"/api/proofs/{each['id']}", key).json()["proofs"]
+            for each in (bad, secret, good)
+        }
+    finally:
+        again.stop()
+    assert good["id"] in seen
+    assert secret["id"] not in seen
+    assert [len(told[each["id"]]) for each in (bad, secret, good)] == [2, 1, 1]
+    again.check()
+
+
+def test_a_restore_never_replaces_a_hubs_keys(own_hub: RunningHub) -> None:
+    hub = own_hub.start()
+    folder = hub.data.parent
+    assert command("backup", folder / "b.tar", "--data", hub.data).returncode == 0
+    hub.stop()
+    other = RunningHub(folder / "other").start()
+    other.stop()
+    keys = {name: (other.data / name).read_bytes() for name in ("admin.key", "signing.key")}
+    for path in other.data.glob("ledger.db*"):
+        path.unlink()
+    done = command("restore", folder / "b.tar", "--data", other.data)
+    assert done.returncode != 0
+    assert b"admin.key" in done.stderr
+    assert {name: (other.data / name).read_bytes() for name in keys} == keys
+    assert not (other.data / "ledger.db").exists()
