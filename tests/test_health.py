@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,30 @@ def test_a_part_that_fails_is_named_until_it_works_again(
         site.hub.heads.key = good
         assert eventually(lambda: ready(site)[0] == 200)
     assert caplog.text.count("heads are not signed") == 1
+
+
+def test_only_its_owner_reads_what_a_hub_keeps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "data"
+    folders = [folder / "projections", folder / "index"]
+    for _ in range(2):
+        with Site(folder) as site:
+            site.push(site.key("SG"), indicator("a.example"))
+            for inside in folders:
+                assert stat.S_IMODE(inside.stat().st_mode) == 0o700
+            files = [
+                *(folder / "projections").iterdir(),
+                *folder.glob("*.key"),
+                *folder.glob("*.db*"),
+            ]
+            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        (folder / "projections").chmod(0o755)
+        (folder / "projections" / "active.db").chmod(0o644)
+    assert caplog.text == ""
+    folder.chmod(0o755)
+    with Site(folder):
+        assert "can be read by others" in caplog.text
 
 
 def test_the_first_head_is_kept(tmp_path: Path) -> None:

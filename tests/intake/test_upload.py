@@ -149,7 +149,7 @@ def test_a_key_has_a_share_and_a_small_body_has_room() -> None:
         uploads.take(1, "greedy")
     uploads.take(64 * MIB, "a")
     uploads.take(32 * MIB, "b")
-    with pytest.raises(Unavailable, match="other submissions$"):
+    with pytest.raises(Unavailable, match=r"other submissions$"):
         uploads.take(1, "c", before_bytes=MIB)
     uploads.take(MIB, "c")
     uploads.give_back(128 * MIB, "greedy")

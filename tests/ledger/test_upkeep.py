@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,16 @@ import msgspec
 import pytest
 
 from bayanihan.core.marking import Audience, Viewer
-from bayanihan.ledger import Change, Draft, Ledger, Where, check_ledger, retain, state_digest
+from bayanihan.ledger import (
+    Change,
+    Draft,
+    Ledger,
+    Upkeep,
+    Where,
+    check_ledger,
+    retain,
+    state_digest,
+)
 from bayanihan.ledger.red_audit import ROOM
 
 DAY_US = 24 * 3_600 * 1_000_000
@@ -119,3 +129,11 @@ def test_an_authors_own_reading_and_other_levels_are_not_noted(clocked: Clocked)
     clocked.ledger.read(SG, 0, 10)
     clocked.ledger.read(Viewer("k3", "cy", "VN"), 0, 10)
     assert noted(clocked) == []
+
+
+def test_the_work_is_done_shortly_after_the_start_and_then_by_the_hour() -> None:
+    done = threading.Event()
+    upkeep = Upkeep(done.set, every_s=3_600.0, first_s=0.01)
+    upkeep.start()
+    assert done.wait(30)
+    upkeep.stop()

@@ -447,8 +447,9 @@ def test_nobody_takes_all_the_streams(own_hub: RunningHub) -> None:
             wire.begin("GET", "/api/stream?after=now")
         statuses = [next(wire.pieces()).split()[1] for wire in wires]
         assert (statuses.count(b"200"), statuses.count(b"503")) == (48, 12)
-        for wire in (wire for wire, status in zip(wires, statuses, strict=True) if status != b"200"):
-            wire.socket.close()
+        for wire, status in zip(wires, statuses, strict=True):
+            if status != b"200":
+                wire.socket.close()
         reader = held.enter_context(StreamReader(hub, key, after="now"))
         reader.wait_open()
         one = indicator(**CLEAR)

@@ -68,7 +68,12 @@ def terms_of(
     default, default_group = defaults(viewer)
     unmarked = params.get("tlp") or default
     if unmarked not in LEVELS:
-        raise Refused("bad-parameter", f"{unmarked!r} is no TLP level", where="tlp")
+        raise Refused(
+            "bad-parameter",
+            f"{unmarked!r} is no TLP level",
+            where="tlp",
+            next_step=f"Give one of {', '.join(LEVELS)}.",
+        )
     group = directory.group(params.get("group") or default_group)
     persons = sorted(set(params.get("to") or ()))
     if len(persons) > PERSONS_LIMIT:
@@ -131,6 +136,7 @@ class Intake:
             self._directory.group_markings(),
             self._directory.group,
             self._knows_statement(viewer),
+            self._ledger.now_us(),
         )
         found: list[Candidate | Result] = []
         for number, raw in enumerate(objects):
