@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 import uuid
 from typing import Any
 
 import pytest
 
-from bayanihan.core import moment
 from bayanihan.core.marking import TLP_1_IDS, TLP_2_IDS, group_marking_id
 from tests.sim.objects import accepted, domain, indicator, statement
 from tests.sim.process import RunningHub
@@ -40,20 +38,6 @@ def sees(hub: RunningHub, key: str, object_id: str) -> bool:
     found = hub.ask("GET", f"/api/objects/{object_id}", key).status_code == 200
     assert (object_id in hub.ids(key)) == found
     return found
-
-
-@pytest.mark.parametrize("name", ["created", "modified"])
-def test_what_is_dated_far_ahead_is_refused(hub: RunningHub, sg: str, name: str) -> None:
-    """Nothing of this reporter could supersede it."""
-    far = "9998-01-01T00:00:00.000Z"
-    late = indicator(**({"modified": far} | ({"created": far} if name == "created" else {})))
-    soon = moment.render(time.time_ns() // 1_000 + 3_600_000_000)
-    answer = hub.push(sg, late, indicator(created=soon, modified=soon))
-    assert [each["result"] for each in answer["results"]] == ["refused", "accepted"]
-    refusal = answer["results"][0]
-    assert (refusal["code"], refusal["path"]) == ("bad-value", f"$.{name}")
-    assert refusal["reason"].startswith("9998-01-01T00:00:00")
-    assert hub.push(sg, late | {"created": soon, "modified": soon})["accepted"] == 1
 
 
 # --- shapes of a submission ------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -85,32 +86,34 @@ def routes(broadcast: Broadcast, ledger: Ledger) -> list[ASGIRouteHandler]:
             await send(_START)  # type: ignore[arg-type]
             if scope.get("asked") == "HEAD":
                 subscriber.close()
-            await attend(subscriber, scope, receive, send)
+            serving = serve(subscriber, _header(scope, b"last-event-id") or _after(scope))
+            await _attended(subscriber, serving, receive, send)
         finally:
             broadcast.leave(subscriber)
             subscriber.close()
 
-    async def attend(subscriber: Subscriber, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a stream until its reader goes, or it is ended."""
-        gone = asyncio.ensure_future(_disconnected(receive))
-        ended = asyncio.ensure_future(subscriber.ended.wait())
-        serving = asyncio.ensure_future(
-            serve(subscriber, _header(scope, b"last-event-id") or _after(scope))
-        )
-        try:
-            await asyncio.wait((gone, ended), return_when=asyncio.FIRST_COMPLETED)
-            serving.cancel()
-            if not gone.done():
-                async with asyncio.timeout(PATIENCE_S):
-                    await subscriber.finish()
-                    await send(_END)  # type: ignore[arg-type]
-        except TimeoutError:
-            logger.info("a stream was given up: its reader takes nothing")
-        finally:
-            for task in (gone, ended, serving):
-                task.cancel()
-
     return [stream]
+
+
+async def _attended(
+    subscriber: Subscriber, serve: Coroutine[Any, Any, None], receive: Receive, send: Send
+) -> None:
+    """Serve a stream until its reader goes, or it is ended."""
+    gone = asyncio.ensure_future(_disconnected(receive))
+    ended = asyncio.ensure_future(subscriber.ended.wait())
+    serving = asyncio.ensure_future(serve)
+    try:
+        await asyncio.wait((gone, ended), return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        if not gone.done():
+            async with asyncio.timeout(PATIENCE_S):
+                await subscriber.finish()
+                await send(_END)  # type: ignore[arg-type]
+    except TimeoutError:
+        logger.info("a stream was given up: its reader takes nothing")
+    finally:
+        for task in (gone, ended, serving):
+            task.cancel()
 
 
 def _entitled(scope: Scope, broadcast: Broadcast) -> Viewer:
