@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bayanihan.core.signing import SigningKey
 from bayanihan.readers.heads import HEADS
+from tests.sim.process import environment
 from tests.web.site import Site, eventually, indicator
 
 
@@ -40,6 +44,16 @@ def test_a_part_that_fails_is_named_until_it_works_again(
         site.hub.heads.key = good
         assert eventually(lambda: ready(site)[0] == 200)
     assert caplog.text.count("heads are not signed") == 1
+
+
+def test_a_hub_says_where_it_listens(tmp_path: Path) -> None:
+    words = (sys.executable, "-m", "bayanihan", "up", "--data", str(tmp_path / "d"), "--port", "0")
+    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        address = lines[2].removeprefix("The hub listens on ").strip()
+        assert httpx.get(f"{address}/health/live").json()["state"] == "live"
+        process.terminate()
 
 
 def test_only_its_owner_reads_what_a_hub_keeps(
