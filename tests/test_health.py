@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bayanihan.core.signing import SigningKey
 from bayanihan.readers.heads import HEADS
+from tests.sim.process import environment
 from tests.web.site import Site, eventually, indicator
 
 
@@ -39,6 +44,40 @@ def test_a_part_that_fails_is_named_until_it_works_again(
         site.hub.heads.key = good
         assert eventually(lambda: ready(site)[0] == 200)
     assert caplog.text.count("heads are not signed") == 1
+
+
+def test_a_hub_says_where_it_listens(tmp_path: Path) -> None:
+    words = (sys.executable, "-m", "bayanihan", "up", "--data", str(tmp_path / "d"), "--port", "0")
+    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        address = lines[2].removeprefix("The hub listens on ").strip()
+        assert httpx.get(f"{address}/health/live").json()["state"] == "live"
+        process.terminate()
+
+
+def test_only_its_owner_reads_what_a_hub_keeps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "data"
+    folders = [folder / "projections", folder / "index"]
+    for _ in range(2):
+        with Site(folder) as site:
+            site.push(site.key("SG"), indicator("a.example"))
+            for inside in folders:
+                assert stat.S_IMODE(inside.stat().st_mode) == 0o700
+            files = [
+                *(folder / "projections").iterdir(),
+                *folder.glob("*.key"),
+                *folder.glob("*.db*"),
+            ]
+            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        (folder / "projections").chmod(0o755)
+        (folder / "projections" / "active.db").chmod(0o644)
+    assert caplog.text == ""
+    folder.chmod(0o755)
+    with Site(folder):
+        assert "can be read by others" in caplog.text
 
 
 def test_the_first_head_is_kept(tmp_path: Path) -> None:

@@ -98,6 +98,8 @@ class Hub:
 
     def __init__(self, folder: Path, settings: Settings | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.stat().st_mode & 0o077:
+            logger.warning("%s can be read by others on this machine: chmod 700 it", folder)
         self.folder = folder
         self.settings = settings or load_settings(folder)
         self._lock = _locked(folder / "lock")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import tarfile
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bayanihan.core.marking import Audience, Viewer
-from bayanihan.errors import Refused
+from bayanihan.errors import Broken, Refused
 from bayanihan.ledger import (
     ERASURES,
     Again,
@@ -236,6 +238,24 @@ def test_without_a_ledger_there_is_nothing_to_back_up(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         copied(tmp_path, tmp_path / "b.tar")
     assert refused.value.code == "cannot-read"
+
+
+def test_a_record_that_is_damaged_is_told_to_its_operator(data: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(data / LEDGER)) as db, db:
+        db.execute("UPDATE entries SET body = x'00' WHERE position = 7")
+    with pytest.raises(Broken, match="entry 7") as broken:
+        copied(data, tmp_path / "b.tar")
+    assert broken.value.code == "record-damaged"
+    assert not (tmp_path / "b.tar").exists()
+
+
+def test_a_place_that_is_not_there_is_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        copied(data, tmp_path / "nowhere" / "b.tar")
+    assert (refused.value.code, refused.value.where) == ("cannot-write", str(tmp_path / "nowhere"))
+    with pytest.raises(Refused) as refused:
+        restore(tmp_path / "nofile", tmp_path / "new", [])
+    assert (refused.value.code, (tmp_path / "new").exists()) == ("cannot-read", False)
 
 
 def test_a_broken_erasure_list_names_its_line() -> None:

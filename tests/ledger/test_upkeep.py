@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,16 @@ import pytest
 
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.errors import Refused
-from bayanihan.ledger import Change, Draft, Ledger, Where, check_ledger, retain, state_digest
+from bayanihan.ledger import (
+    Change,
+    Draft,
+    Ledger,
+    Upkeep,
+    Where,
+    check_ledger,
+    retain,
+    state_digest,
+)
 from bayanihan.ledger.red_audit import ROOM
 
 DAY_US = 24 * 3_600 * 1_000_000
@@ -152,3 +162,11 @@ def test_what_a_colleague_hides_cannot_be_erased(clocked: Clocked) -> None:
     assert clocked.ledger.erase(colleague, "mixed", "x") == [1]
     assert clocked.ledger.body(TH, 2)
     assert clocked.ledger.body(TH, 3)
+
+
+def test_the_work_is_done_shortly_after_the_start_and_then_by_the_hour() -> None:
+    done = threading.Event()
+    upkeep = Upkeep(done.set, every_s=3_600.0, first_s=0.01)
+    upkeep.start()
+    assert done.wait(30)
+    upkeep.stop()

@@ -17,7 +17,7 @@ from bayanihan.ledger import Ledger, Scan
 from bayanihan.registry import FOUNDER, Key, Registry, draft_of, founding_changes, member_facts
 from bayanihan.registry.api import ConstituentOrder, KeyOrder, Office
 from tests.sim.objects import accepted, indicator
-from tests.sim.process import RunningHub
+from tests.sim.process import RunningHub, command
 
 CODES = ["BN", "ID", "KH", "LA", "MM", "MY", "PH", "SG", "TH", "TL", "VN"]
 
@@ -225,3 +225,14 @@ def test_bodies_of_changes_are_json_with_their_moment(office: Office) -> None:
         change = json.loads(body or b"")
         assert change["at_us"] > 0
         assert entry.object_id == f"registry--{change['change']}"
+
+
+@pytest.mark.parametrize("word", ["hide", "show"])
+def test_a_name_from_the_command_line_stays_one_name(hub: RunningHub, word: str) -> None:
+    """It can neither climb out of its place in the address nor add to it."""
+    env = {"BAYANIHAN_HUB": hub.url, "BAYANIHAN_KEY": hub.admin}
+    for name in ("VN/protection?x=", "../members/VN", "VN#"):
+        ran = command("member", word, name, env=env)
+        assert ran.returncode == 1, ran.stdout
+        assert b"[not-found]" in ran.stderr or b"There is no member" in ran.stderr
+    assert command("member", "show", "VN", env=env).returncode == 0

@@ -70,7 +70,7 @@ def agent(
 
     Example: bayanihan agent --feed rpz.zone --out rpz.zone --check 'named-checkzone rpz {}'
     """
-    _check_use(feed, every)
+    _check(feed, every)
     signed_by = _key(key, public=public)
     folder = state or default_state()
     order = Order(
@@ -104,18 +104,18 @@ def agent(
         follow(follower, every_s=every, wake=time.sleep, jitter=chance.random, say=_say)
 
 
-def _check_use(feed: str, every: float) -> None:
-    if not is_feed(feed):
-        raise Refused("wrong-use", f"{feed[:FEED_LIMIT]!r} is no feed", where="--feed")
-    if not 0.1 <= every <= _EVERY_LIMIT_S:
-        raise Refused("wrong-use", "Give 0.1 to 86400 seconds", where="--every")
-
-
 def default_state() -> Path:
     """Where an agent keeps its key: the user's own folder for such things."""
     base = os.environ.get("XDG_STATE_HOME", "")
     home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
     return home / "bayanihan" / "agent"
+
+
+def _check(feed: str, every_s: float) -> None:
+    if not is_feed(feed):
+        raise Refused("wrong-use", f"{feed[:FEED_LIMIT]!r} is no feed", where="--feed")
+    if not 0.1 <= every_s <= _EVERY_LIMIT_S:
+        raise Refused("wrong-use", "Give 0.1 to 86400 seconds", where="--every")
 
 
 def _command(line: str, name: str) -> Command | None:

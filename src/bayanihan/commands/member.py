@@ -81,7 +81,7 @@ def hide(member: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> N
     Example: bayanihan member hide SG
     """
     with HubClient(hub, key) as client:
-        client.json("POST", f"/api/members/{member}/protection", json={"shown": False})
+        client.json("POST", f"/api/members/{in_path(member)}/protection", json={"shown": False})
     print(f"the protection of {member} is hidden from other members")
 
 
@@ -92,7 +92,7 @@ def show(member: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> N
     Example: bayanihan member show SG
     """
     with HubClient(hub, key) as client:
-        client.json("POST", f"/api/members/{member}/protection", json={"shown": True})
+        client.json("POST", f"/api/members/{in_path(member)}/protection", json={"shown": True})
     print(f"the protection of {member} is shown to other members")
 
 

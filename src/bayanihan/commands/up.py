@@ -19,7 +19,7 @@ import uvicorn
 from cyclopts import Parameter
 
 from bayanihan.app import Hub, create_app
-from bayanihan.commands.demo import playing
+from bayanihan.commands.demo import KEYS_FILE, playing
 from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
 from bayanihan.config import checked, load_settings
 from bayanihan.errors import Refused
@@ -68,9 +68,20 @@ def up(
 class HubServer(uvicorn.Server):
     """The server, which ends the open streams before it waits for requests to end."""
 
-    def __init__(self, end_streams: Callable[[], Awaitable[None]], config: uvicorn.Config) -> None:
+    def __init__(
+        self, end_streams: Callable[[], Awaitable[None]], config: uvicorn.Config, more: str
+    ) -> None:
         super().__init__(config)
         self._end_streams = end_streams
+        self._more = more
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        if self.started:
+            at = self.servers[0].sockets[0].getsockname()
+            host = f"[{at[0]}]" if ":" in at[0] else at[0]
+            print(f"The hub listens on http://{host}:{at[1]}{self._more}", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening and see the requests at hand through."""
@@ -108,6 +119,7 @@ def _serve(hub: Hub, *, demo: bool) -> int:
             timeout_graceful_shutdown=_STOP_WITHIN_S,
             timeout_keep_alive=75,
         ),
+        f"\nThe exercise's keys: {hub.folder / KEYS_FILE}" if demo else "",
     )
     exercise = (
         playing(hub.settings.host, hub.settings.port, hub.admin_key(), hub.folder)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bayanihan.core import stix, stix_values
+from bayanihan.core import moment, stix, stix_values
 from bayanihan.core.marking import (
     LEVEL_OF_ID,
     REGION,
@@ -30,6 +30,8 @@ from bayanihan.ledger import Appended, Draft
 
 # Each object goes to every open stream whole; of 51,000 public ones the largest has 343 KiB.
 OBJECT_LIMIT_BYTES = 1024 * 1024
+# Nothing could ever supersede what is dated far ahead; a day is for clocks set wrongly.
+AHEAD_LIMIT_US = 24 * 3_600 * 1_000_000
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -89,6 +91,7 @@ class Admission:
         group: gives a group as constituted now; raises `Refused`.
         is_statement: whether a marking id is known, from the submitter's own earlier
             objects, to restrict nothing.
+        now_us: the hub's clock.
     """
 
     def __init__(
@@ -97,7 +100,9 @@ class Admission:
         group_markings: Mapping[str, str],
         group: Callable[[str], Group],
         is_statement: Callable[[str], bool],
+        now_us: int,
     ) -> None:
+        self._until_us = now_us + AHEAD_LIMIT_US
         self._terms = terms
         self._markings = group_markings
         self._group = group
@@ -128,6 +133,7 @@ class Admission:
             original = hashlib.sha256(raw).digest()
             found = [Candidate(each, stix.check(each), original) for each in upgrade(raw)]
         for candidate in found:
+            self._check_dates(candidate.checked)
             if candidate.checked.statement:
                 self._statements.add(candidate.checked.id)
         return found
@@ -139,6 +145,17 @@ class Admission:
         except Refused as refusal:
             return refusal_of(candidate.raw, refusal)
         return candidate
+
+    def _check_dates(self, checked: stix.Checked) -> None:
+        dates = {"created": checked.created_us, "modified": checked.version_us}
+        for name, at_us in dates.items():
+            if at_us is not None and at_us > self._until_us:
+                raise Refused(
+                    "bad-value",
+                    f"{moment.render(at_us)} is more than a day ahead of the hub's clock",
+                    where=f"$.{name}",
+                    next_step=f"Give the real time as `{name}`, and set the sender's clock.",
+                )
 
     def mark(self, candidate: Candidate) -> Draft:
         """The draft of a candidate, once the markings of the whole submission are known."""

@@ -73,7 +73,12 @@ def terms_of(
     default, default_group = defaults(viewer)
     unmarked = params.get("tlp") or default
     if unmarked not in LEVELS:
-        raise Refused("bad-parameter", f"{unmarked!r} is no TLP level", where="tlp")
+        raise Refused(
+            "bad-parameter",
+            f"{unmarked!r} is no TLP level",
+            where="tlp",
+            next_step=f"Give one of {', '.join(LEVELS)}.",
+        )
     name = params.get("group") or default_group
     # Their key's own group is no news to them, and may have been chosen by the operator.
     group = directory.group(name) if name == default_group else directory.own_group(viewer, name)
@@ -135,6 +140,7 @@ class Intake:
             self._directory.group_markings(),
             self._directory.group,
             self._knows_statement(viewer),
+            self._ledger.now_us(),
         )
         found: list[Candidate | Result] = []
         for number, raw in enumerate(objects):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from bayanihan.errors import Refused, Unavailable
+from bayanihan.errors import Broken, Refused, Unavailable
 from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.erasures import ERASURES, Again, Erasure, erasures_of, take_back_again
 from bayanihan.ledger.sqlite import SCHEMA_VERSION, SqliteStore
@@ -49,12 +49,16 @@ def back_up(data: Path, out: Path, *, software: str, made_at: str) -> Manifest:
     """Copy a data directory into one file, beside a running hub, and check the copy.
 
     Raises:
-        Refused: `cannot-read` where there is no ledger.
+        Refused: `cannot-read` where there is no ledger, `cannot-write` where there is no
+            folder for the copy.
         Unavailable: `disk-full` when the copy cannot be written.
         Broken: `record-damaged` when the copy does not verify.
     """
     if not (data / LEDGER).exists():
         raise Refused("cannot-read", "There is no ledger here", where=str(data))
+    if not out.parent.is_dir():
+        message = "There is no folder for the backup"
+        raise Refused("cannot-write", message, where=str(out.parent))
     try:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".backup-") as work:
             return _back_up(data, out, Path(work), software, made_at)
@@ -69,7 +73,10 @@ def _back_up(data: Path, out: Path, work: Path, software: str, made_at: str) -> 
         store.copy_to(work / LEDGER)
     finally:
         store.close()
-    report, epoch, erasures = _inspect(work / LEDGER)
+    try:
+        report, epoch, erasures = _inspect(work / LEDGER)
+    except Refused as refusal:
+        raise Broken("record-damaged", refusal.message, where=str(data)) from None
     for name in KEPT_FILES:
         if (data / name).exists():
             (work / name).write_bytes((data / name).read_bytes())
@@ -98,11 +105,7 @@ def _inspect(path: Path) -> tuple[Report, str, list[Erasure]]:
     try:
         report = check_ledger(store)
         if not report.ok:
-            raise Refused(
-                "bad-value",
-                f"The copy does not verify: {report.faults[0]}",
-                next_step="Run `bayanihan verify` on the data directory.",
-            )
+            raise Refused("bad-value", f"The copy does not verify: {report.faults[0]}")
         return report, store.meta("epoch").hex(), erasures_of(store)
     finally:
         store.close()
@@ -132,8 +135,9 @@ def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Mani
         The backup's manifest, and how much the lists took back anew.
 
     Raises:
-        Refused: `bad-value` for a file that is no good backup; `conflict` when `data` holds
-            a ledger already, or a key or settings that are not the backup's.
+        Refused: `cannot-read` without a file; `bad-value` for a file that is no good backup;
+            `conflict` when `data` holds a ledger already, or a key or settings that are not
+            the backup's.
     """
     if (data / LEDGER).exists():
         raise Refused(
@@ -142,6 +146,8 @@ def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Mani
             where=str(data),
             next_step="Restore into another directory, or move the old one away.",
         )
+    if not backup.is_file():
+        raise Refused("cannot-read", "There is no such backup", where=str(backup))
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=data, prefix=".restore-") as folder:
         work = Path(folder)

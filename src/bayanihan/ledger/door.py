@@ -422,6 +422,8 @@ def _release(futures: list[asyncio.Future[None]]) -> None:
 def _index_folder(folder: Path, epoch: bytes) -> Path:
     """Where this history's indexes lie; those of an earlier one are removed."""
     index = folder / "index"
+    index.mkdir(exist_ok=True)
+    index.chmod(0o700)
     for stale in index.glob("*/*/*.run"):
         if stale.parts[-3] != epoch.hex():
             stale.unlink()

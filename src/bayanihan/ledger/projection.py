@@ -57,6 +57,8 @@ class Projection:
         if self._path and not read_only and not self._usable(self._path, length):
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        if self._path and not read_only:
+            _keep_private(self._path)
         self.db = self._connect()
         self._unemptied = False
         self.position = self._open()
@@ -64,7 +66,7 @@ class Projection:
 
     def _usable(self, path: Path, length: int) -> bool:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return False
         try:
             with contextlib.closing(sqlite3.connect(path)) as db:
@@ -206,3 +208,12 @@ class Projection:
         """Close the file."""
         self._readers.close()
         self.db.close()
+
+
+def _keep_private(path: Path) -> None:
+    """Let only the owner read a projection: it holds what the ledger holds."""
+    path.parent.chmod(0o700)
+    path.touch()
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).chmod(0o600)

@@ -121,7 +121,7 @@ class SortedRuns:
         self._recent: _Recent = {}
         self._recent_span = (0, 0)
         self._sealing: list[tuple[_Recent, tuple[int, int]]] = []
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runs: list[_Run] = self._load()
         self.reached = self._runs[-1].last if self._runs else 0
 

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 RETENTION = "retention"
 EVERY_S = 3_600.0
+# A hub that is started often must not put off what is due, nor do it while it starts.
+FIRST_S = 300.0
 _DAY_US = 24 * 3_600 * 1_000_000
 _AT_ONCE = 500
 
@@ -76,16 +78,19 @@ def _aged(store: SqliteStore, audience: int, after: int, until: int) -> list[Ent
 
 
 class Upkeep:
-    """Runs the hourly work on a thread of its own, a first time one period after the start.
+    """Runs the hourly work on a thread of its own, a first time shortly after the start.
 
     Args:
         work: done every period; what it raises is logged and it is tried again.
         every_s: the period.
+        first_s: how long after the start it is done first.
     """
 
-    def __init__(self, work: Callable[[], None], every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, work: Callable[[], None], every_s: float = EVERY_S, first_s: float = FIRST_S
+    ) -> None:
         self._work = work
-        self._every_s = every_s
+        self._every_s, self._first_s = every_s, min(first_s, every_s)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
@@ -100,7 +105,9 @@ class Upkeep:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._every_s):
+        wait_s = self._first_s
+        while not self._stopping.wait(wait_s):
+            wait_s = self._every_s
             try:
                 self._work()
             except Exception:

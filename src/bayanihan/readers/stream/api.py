@@ -86,8 +86,8 @@ def routes(broadcast: Broadcast, ledger: Ledger) -> list[ASGIRouteHandler]:
             await send(_START)  # type: ignore[arg-type]
             if scope.get("asked") == "HEAD":
                 subscriber.close()
-            resume_after = _header(scope, b"last-event-id") or _after(scope)
-            await _attend(subscriber, serve(subscriber, resume_after), receive, send)
+            serving = serve(subscriber, _header(scope, b"last-event-id") or _after(scope))
+            await _attended(subscriber, serving, receive, send)
         finally:
             broadcast.leave(subscriber)
             subscriber.close()
@@ -95,7 +95,7 @@ def routes(broadcast: Broadcast, ledger: Ledger) -> list[ASGIRouteHandler]:
     return [stream]
 
 
-async def _attend(
+async def _attended(
     subscriber: Subscriber, serve: Coroutine[Any, Any, None], receive: Receive, send: Send
 ) -> None:
     """Serve a stream until its reader goes, or it is ended."""

@@ -10,7 +10,6 @@ in pieces, between which the transports get their turn.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Callable, Iterable
 
@@ -127,7 +126,7 @@ class Broadcast:
                 if self.failed is None:
                     logger.exception("the streams broke off")
                 self.failed = error
-                for subscriber in itertools.chain.from_iterable(self._live.values()):
+                for subscriber in self._served():
                     subscriber.close()
                 await asyncio.sleep(_AGAIN_S)
 
@@ -143,8 +142,10 @@ class Broadcast:
                 # By its own clock: were it sent for want of news alone, a reader could tell
                 # from its absence that there is news which they may not see.
                 beat_s += self._heartbeat_s
-                live = [each for group in self._live.values() for each in group]
-                self._write_all(live, HEARTBEAT)
+                self._write_all(self._served(), HEARTBEAT)
+
+    def _served(self) -> list[Subscriber]:
+        return [each for group in self._live.values() for each in group]
 
     async def _step(self) -> None:
         """Serve some positions to each class of rights: the same bytes to all in a class.
