@@ -105,6 +105,7 @@ class SqliteStore:
         self.readers = ThreadConnections(lambda: self._connect(_READER_CACHE_KIB))
         self._audiences: list[Audience] = []
         self._audiences_grew = True
+        self._audiences_lock = threading.Lock()
         try:
             if not read_only:
                 path.touch(mode=0o600)
@@ -279,15 +280,23 @@ class SqliteStore:
         Kept in memory: in a hub's own process the writer says when there are more. A store
         opened read-only may stand beside another process's writer, and asks each time.
         """
-        if self._read_only or self._audiences_grew:
-            self._audiences_grew = False  # before the reading, so that no growth is missed
-            known = len(self._audiences)
-            rows = self.reading.execute(
-                "SELECT definition FROM audiences WHERE id > ? ORDER BY id", (known,)
-            ).fetchall()
-            fresh = [msgspec.json.decode(row[0], type=Audience) for row in rows]
-            self._audiences = self._audiences[:known] + fresh
-        return self._audiences
+        # Under a lock from the question to the answer: of two threads that read at once, the
+        # slower would put back a list without what the quicker one has seen.
+        with self._audiences_lock:
+            if self._read_only or self._audiences_grew:
+                self._audiences_grew = False  # before the reading, so that no growth is missed
+                try:
+                    self._audiences = self._audiences + self._audiences_after(len(self._audiences))
+                except BaseException:
+                    self._audiences_grew = True
+                    raise
+            return self._audiences
+
+    def _audiences_after(self, number: int) -> list[Audience]:
+        rows = self.reading.execute(
+            "SELECT definition FROM audiences WHERE id > ? ORDER BY id", (number,)
+        ).fetchall()
+        return [msgspec.json.decode(row[0], type=Audience) for row in rows]
 
     def audiences_grew(self) -> None:
         """The writer has committed more audiences."""
