@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import logging
 import os
@@ -124,7 +125,7 @@ class Hub:
 
     def _open_press(self) -> Press:
         lines, own_names = never_block_lines(), self.settings.own_names
-        never_block = NeverBlock(lines, PublicSuffixList().is_public, own_names)
+        never_block = NeverBlock(lines, _is_public_suffix, own_names)
         return Press(
             self.active,
             FORMATS,
@@ -212,6 +213,16 @@ class Hub:
         self.registry.close()
         self.active.close()
         self._lock.close()
+
+
+@functools.cache
+def _suffixes() -> PublicSuffixList:
+    """The list, read at the first question: a start need not wait for it."""
+    return PublicSuffixList()
+
+
+def _is_public_suffix(name: str) -> bool:
+    return bool(_suffixes().is_public(name))
 
 
 def _locked(path: Path) -> IO[str]:

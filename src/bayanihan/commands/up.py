@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -22,6 +23,8 @@ from bayanihan.commands.demo import playing
 from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
 from bayanihan.config import checked, load_settings
 from bayanihan.errors import Refused
+
+logger = logging.getLogger(__name__)
 
 # The event loop and the writer hand work to each other; at the default of 5 ms the one
 # that wakes waits for the other's whole turn (measured p99: 9 ms against 0.08 ms).
@@ -80,7 +83,17 @@ def _stop_now(*_: object) -> None:
     sys.exit(0)
 
 
+def _raise_file_limit() -> None:
+    """Each open stream is an open file: allow as many as the system lets this process have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:
+        logger.warning("the number of open files stays as it is: %s", error)
+
+
 def _serve(hub: Hub, *, demo: bool) -> int:
+    _raise_file_limit()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()  # what start-up made lives for ever; the collector need not walk it
