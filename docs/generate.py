@@ -7,11 +7,24 @@ by hand and stays. `PARTS` names each part with the page that holds it.
 from __future__ import annotations
 
 import argparse
+import importlib
+import re
 import sys
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import msgspec
+from cyclopts import App
+from litestar import Litestar
+
+from bayanihan import cli
+from bayanihan.app import Hub, handlers
+from bayanihan.config import Settings
 from bayanihan.errors import CODES
+
+# A path parameter as the framework writes it, with its type.
+_PARAMETER = re.compile(r"\{(\w+):\w+\}")
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 _FAMILIES = {
@@ -44,8 +57,62 @@ def errors() -> str:
     return "\n".join(parts)
 
 
+def verbs() -> dict[str, str]:
+    """Every command as it is typed -> the first sentence of its help."""
+    found: dict[str, str] = {}
+    for name, place in cli.COMMANDS.items():
+        module, _, attribute = place.partition(":")
+        verb = getattr(importlib.import_module(module), attribute)
+        if not isinstance(verb, App):
+            found[name] = _first_line(verb.__doc__)
+            continue
+        for sub in verb:
+            if not sub.startswith("-"):
+                command = verb[sub].default_command
+                found[f"{name} {sub}"] = _first_line(command.__doc__ if command else "")
+    return found
+
+
+def endpoints() -> dict[str, str]:
+    """Every address with its method -> the first sentence of what it does."""
+    found: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        hub = Hub(Path(folder))
+        try:
+            routes = Litestar(handlers(hub), openapi_config=None).routes
+        finally:
+            hub.close()
+    for route in routes:
+        made = route.route_handlers if hasattr(route, "route_handlers") else [route.route_handler]
+        for handler in made:
+            for method in sorted(getattr(handler, "http_methods", {"GET"}) - {"HEAD", "OPTIONS"}):
+                address = _PARAMETER.sub(r"{\1}", route.path)
+                found[f"{method} {address}"] = _first_line(handler.fn.__doc__)
+    return dict(sorted(found.items(), key=lambda item: item[0].split()[::-1]))
+
+
+def settings() -> dict[str, str]:
+    """Every setting of hub.toml -> its default, as TOML writes it."""
+    return {
+        field.name: msgspec.json.encode(getattr(Settings(), field.name)).decode()
+        for field in msgspec.structs.fields(Settings)
+    }
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
+
+
+def _listed(head: str, names: Mapping[str, str]) -> str:
+    return table((head, "What"), [(f"`{name}`", about) for name, about in names.items()])
+
+
 # page -> what is generated into it
-PARTS: dict[str, Callable[[], str]] = {"errors.md": errors}
+PARTS: dict[str, Callable[[], str]] = {
+    "errors.md": errors,
+    "commands.md": lambda: _listed("Command", verbs()),
+    "endpoints.md": lambda: _listed("Address", endpoints()),
+}
 
 
 def filled(page: str, name: str, text: str) -> str:
@@ -67,6 +134,8 @@ def stale(folder: Path) -> dict[Path, str]:
     found = {}
     for name, generate in PARTS.items():
         path = folder / name
+        if not path.exists():
+            continue
         old = path.read_text(encoding="utf-8")
         new = filled(old, name.removesuffix(".md"), generate())
         if new != old:

@@ -12,6 +12,7 @@ import pytest
 from bayanihan.errors import CODES
 from bayanihan.ledger import KINDS
 from docs import generate
+from tests.rulebook.test_docs import rulebook_names
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -32,6 +33,10 @@ class Surface:
 SURFACES = [
     Surface("errors.md", lambda: set(CODES)),
     Surface("kinds.md", lambda: set(KINDS)),
+    Surface("commands.md", lambda: set(generate.verbs())),
+    Surface("endpoints.md", lambda: set(generate.endpoints())),
+    Surface("settings.md", lambda: set(generate.settings())),
+    Surface("rulebook.md", rulebook_names),
 ]
 
 

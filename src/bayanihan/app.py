@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import functools
 import hashlib
 import logging
 import os
+import resource
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +23,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from publicsuffixlist import PublicSuffixList
 
 from bayanihan import __version__
+from bayanihan.commands.law_files import open_rulebook, today
 from bayanihan.config import Settings, load_settings
 from bayanihan.core.marking import Viewer
 from bayanihan.core.never_block import NeverBlock
@@ -28,6 +31,8 @@ from bayanihan.core.signing import SigningKey, from_text, to_text
 from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import take_back
+from bayanihan.intake.objects import Result
+from bayanihan.intake.upload import Uploads
 from bayanihan.ledger import (
     ErasureList,
     Folding,
@@ -37,13 +42,15 @@ from bayanihan.ledger import (
     retain,
     state_digest,
 )
-from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream
+from bayanihan.readers import feeds_api, heads, metrics, objects_api, receipts_api, stream, taxii
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
     FORMATS,
+    Engines,
     Press,
     never_block_lines,
     policy_digest,
+    unexamined,
 )
 from bayanihan.readers.protection import Expressed
 from bayanihan.registry import (
@@ -59,6 +66,7 @@ from bayanihan.registry import api as registry_api
 from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.latest import Console
+from bayanihan.web.law import law_handlers
 from bayanihan.web.session import Sessions
 from bayanihan.web.sign_in import signing_in
 
@@ -66,7 +74,7 @@ logger = logging.getLogger(__name__)
 
 ADMIN_KEY_FILE = "admin.key"
 SIGNING_KEY_FILE = "signing.key"
-PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active)
+PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active, taxii.Catalogue)
 
 
 class Hub:
@@ -89,11 +97,14 @@ class Hub:
         place = (folder / "projections", self.ledger.epoch, self.ledger.length)
         self.registry = Registry(*place)
         self.active = Active(*place)
+        self.catalogue = taxii.Catalogue(*place)
         self.office = registry_api.Office(self.ledger, self.registry, secrets.token_bytes)
         self.office.fold()
         if not self.registry.members:
             self._found()
-        self.press = self._open_press()
+        signing_key = _signing_key(folder)
+        self.engines = Engines()
+        self.press = self._open_press(signing_key)
         self.protection = receipts_api.Protection(
             self.ledger,
             members=lambda: [fact.code for fact in member_facts()],
@@ -106,7 +117,9 @@ class Hub:
             opted_out=lambda: self.registry.hidden,
         )
         self.broadcast = stream.Broadcast(
-            self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
+            self.ledger,
+            renew=lambda viewer: self.registry.viewer(viewer.key),
+            limit=stream.subscriber_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         self.office.told = self.broadcast.review
         self.console = Console(
@@ -115,15 +128,16 @@ class Hub:
         self.sessions = Sessions(
             self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
         )
-        self.erasures = ErasureList(folder, self.ledger.store)
-        self.heads = heads.Heads(self.ledger, self.settings.name, _signing_key(folder))
+        self.erasures = ErasureList(folder, self.ledger)
+        self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
+        self.taxii = self._open_taxii()
         self._length_at_start = self.ledger.length
-        self.folding = Folding(self.ledger, [self.active])
+        self.folding = Folding(self.ledger, [self.active, self.catalogue])
         self.folding.start()
         self.upkeep = Upkeep(self.keep_up)
         self.upkeep.start()
 
-    def _open_press(self) -> Press:
+    def _open_press(self, key: SigningKey) -> Press:
         lines, own_names = never_block_lines(), self.settings.own_names
         never_block = NeverBlock(lines, _is_public_suffix, own_names)
         return Press(
@@ -136,6 +150,24 @@ class Hub:
             secret=hashlib.blake2b(
                 self.ledger.epoch, key=self.ledger.store.meta("cursor-key"), person=b"feed tags"
             ).digest(),
+            hub=self.settings.name,
+            examine=self.engines.examine if self.settings.engines else unexamined,
+            sign=key.sign,
+        )
+
+    def _open_taxii(self) -> taxii.Interface:
+        order = self.settings.taxii
+        return taxii.Interface(
+            self.ledger,
+            self.catalogue,
+            taxii.roots_of(order.roots),
+            taxii.Discovery(
+                order.title, order.description, order.contact, self.settings.public_url
+            ),
+            Entrance(self),
+            taxii.Statuses(self.ledger, secrets.token_bytes),
+            max_content_length=order.max_content_length,
+            takes_stix=order.takes_stix,
         )
 
     def _found(self) -> None:
@@ -158,9 +190,20 @@ class Hub:
         """Whether the feeds hold everything that was committed before the start."""
         return self.active.position >= self._length_at_start
 
+    @property
+    def faults(self) -> dict[str, Exception | None]:
+        """Each part that works in the background, and what keeps it from that."""
+        return {
+            "writer": self.ledger.alarm,
+            "folding": self.folding.failed,
+            "heads": self.heads.failed,
+            "streams": self.broadcast.failed,
+        }
+
     def keep_up(self) -> None:
         """The hourly work: retention, then the digest of state into the record."""
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
+        self.taxii.statuses.forget_old()
         noted = StateNoted(self.ledger.now_us(), state_digest(self.ledger.store))
         self.ledger.append([draft_of(noted, FOUNDER)])
 
@@ -175,7 +218,16 @@ class Hub:
                 self.folding.lag(projection),
                 {"projection": projection.name},
             )
+        for part, fault in self.faults.items():
+            about = "Whether a part that works in the background cannot."
+            yield metrics.Metric("fault", "gauge", about, fault is not None, {"part": part})
         yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
+        yield metrics.Metric(
+            "streams_refused",
+            "counter",
+            "Streams refused because too many were open.",
+            self.broadcast.quota.refused,
+        )
         yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
         yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
 
@@ -189,11 +241,8 @@ class Hub:
     def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
         """The feeds that block an object now, as a viewer may see it, and with what."""
         now_us, rights = self.ledger.now_us(), self.ledger.rights(viewer)
-        found = (
-            Expressed(feed, self.press.blocked(feed, object_id, rights, now_us))
-            for feed in self.press.feeds
-        )
-        return [each for each in found if each.values]
+        found = self.press.carried(object_id, rights, now_us)
+        return [Expressed(feed, values) for feed, values in found.items()]
 
     def defaults(self, viewer: Viewer) -> tuple[str, str]:
         """A viewer's key's default level and group."""
@@ -209,9 +258,12 @@ class Hub:
         """Stop the threads, close the files, give the directory free."""
         self.upkeep.stop()
         self.folding.stop()
+        self.engines.stop()
+        self.press.close()
         self.ledger.close()
         self.registry.close()
         self.active.close()
+        self.catalogue.close()
         self._lock.close()
 
 
@@ -223,6 +275,33 @@ def _suffixes() -> PublicSuffixList:
 
 def _is_public_suffix(name: str) -> bool:
     return bool(_suffixes().is_public(name))
+
+
+class Entrance:
+    """The way in, as the TAXII interface uses it. See `taxii.api.Entrance`."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._ledger = hub.ledger
+        self._withdrawn = hub.erasures.note
+        self._intake = intake_api.Intake(hub.ledger, hub.registry, hub.defaults)
+        limit_bytes = hub.settings.taxii.max_content_length
+        together_bytes = max(2 * limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
+        self.upload = Uploads(limit_bytes, together_bytes).upload
+
+    async def submit(
+        self, viewer: Viewer, data: bytes, terms: Mapping[str, Any]
+    ) -> Sequence[Result]:
+        """Submit an envelope; what became of each object."""
+        results: Sequence[Result] = (await self._intake.take(viewer, data, terms))["results"]
+        return results
+
+    async def withdraw(self, viewer: Viewer, object_id: str) -> None:
+        """Take back what the viewer published under an id."""
+        own = take_back.own_entries(self._ledger, viewer, object_id)
+        reason = "deleted over TAXII"
+        drafts = take_back.withdrawals(self._ledger, viewer, object_id, reason, own)
+        appended = await self._ledger.append_soon(drafts)
+        await asyncio.to_thread(self._withdrawn, [each.position for each in appended])
 
 
 def _locked(path: Path) -> IO[str]:
@@ -265,9 +344,10 @@ def health(hub: Hub) -> list[HTTPRouteHandler]:
 
     @get("/health/ready")
     async def ready() -> dict[str, str]:
-        """Whether the feeds hold everything that was committed before the start."""
-        if hub.folding.failed:
-            raise Broken("internal", "A projection cannot be folded; see the hub's log")
+        """Whether every part works, and the feeds hold all that was there before the start."""
+        if failed := [part for part, fault in hub.faults.items() if fault]:
+            message = f"This does not work, see the hub's log: {', '.join(failed)}"
+            raise Broken("internal", message)
         if not hub.ready:
             raise Unavailable("starting", "The feeds are being brought up", retry_after_s=1)
         return {"state": "ready", "version": __version__}
@@ -288,7 +368,9 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *stream.routes(hub.broadcast, hub.ledger),
         *heads.routes(hub.heads, hub.ledger),
         *metrics.routes(hub.measure),
+        *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
+        *law_handlers(functools.cache(open_rulebook), today),
     ]
 
 
@@ -316,8 +398,9 @@ def create_app(hub: Hub) -> Any:
         openapi_config=OpenAPIConfig(
             title="Bayanihan",
             version=__version__,
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            # All below this path is the framework's own, its errors included: no more than this.
+            path="/api/openapi.json",
+            render_plugins=[JsonRenderPlugin(path="/")],
             use_handler_docstrings=True,
         ),
         logging_config=None,

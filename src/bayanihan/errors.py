@@ -63,6 +63,9 @@ CODES: dict[str, Code] = {
     "method-not-allowed": Code(405, "refused", "Use a method that the reference lists here."),
     "not-signed-in": Code(401, "refused", "Send `Authorization: Bearer byn_...`."),
     "not-permitted": Code(403, "refused", "Ask the operator for a key with the scope named."),
+    "not-acceptable": Code(
+        406, "refused", "Send `Accept: application/taxii+json;version=2.1`, or no Accept at all."
+    ),
     "wrong-media-type": Code(415, "refused", "Send `Content-Type: application/json`."),
     "erased": Code(410, "refused", "Nothing: the body was erased; its proof remains."),
     "pending": Code(
@@ -85,6 +88,9 @@ CODES: dict[str, Code] = {
     ),
     "feed-damaged": Code(
         502, "unavailable", "Wait: it is fetched again. See what stands between here and the hub."
+    ),
+    "feed-refused": Code(
+        503, "unavailable", "Wait: the hub tries again. Its operator sees why in `feed --list`."
     ),
     "disk-full": Code(507, "unavailable", "Free space on the hub's disk; nothing was stored."),
     "clock-behind": Code(
@@ -184,6 +190,21 @@ def plain(text: str) -> str:
 def one_line(text: str) -> str:
     """As `plain`, on a single line."""
     return plain(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+TAXII_MEDIA_TYPE = "application/taxii+json;version=2.1"
+
+
+def as_taxii(error: BayanihanError) -> bytes:
+    """The TAXII error message as UTF-8 bytes (TAXII 2.1 section 3.6.1)."""
+    document = {
+        "title": error.message,
+        "description": error.next_step,
+        "error_code": error.code,
+        "http_status": str(error.status),
+        **({"details": {"where": error.where}} if error.where else {}),
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def as_text(error: BayanihanError) -> str:

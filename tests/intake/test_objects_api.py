@@ -383,9 +383,9 @@ def test_an_author_sees_their_own_whatever_it_is(hub: RunningHub, bank: str) -> 
         hub.push(bank, one)
         assert sees(hub, bank, one["id"])
     hub.group("without", "KH", "LA")
-    my = hub.key("MY")
+    my = hub.key("MY", group="without")
     one = indicator()
-    hub.push(my, one, group="without")
+    hub.push(my, one)
     assert sees(hub, my, one["id"])
 
 
@@ -413,6 +413,15 @@ def test_red_reaches_the_author_and_those_named(hub: RunningHub, vn: str) -> Non
         assert sees(hub, key, one["id"])
     for key in ("", colleague, vn, hub.admin):
         assert not sees(hub, key, one["id"])
+
+
+def test_only_red_names_its_readers(hub: RunningHub) -> None:
+    """A set of names on anything else would be one more audience that all readers carry."""
+    hub.key("VN", person="mai")
+    red, green = (indicator(object_marking_refs=[TLP_2_IDS[each]]) for each in ("red", "green"))
+    answer = hub.push(hub.key("SG"), red, green, to="VN/mai")
+    assert [each["result"] for each in answer["results"]] == ["accepted", "refused"]
+    assert answer["results"][1]["path"] == "to"
 
 
 def test_nobody_can_take_another_persons_name(hub: RunningHub) -> None:

@@ -14,6 +14,7 @@ from publicsuffixlist import PublicSuffixList
 from bayanihan.core import moment
 from bayanihan.core.marking import Audience, Group, Viewer
 from bayanihan.core.never_block import NeverBlock
+from bayanihan.core.observables import HASH_DIGITS
 from bayanihan.ledger import Draft, Ledger, check_ledger, check_projection
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import FORMATS, Press, never_block_lines
@@ -37,6 +38,25 @@ START_US = LONG_AGO_US + 100 * DAY_US
 NEVER_BLOCK = NeverBlock(
     never_block_lines(), PublicSuffixList().is_public, ("hub.cert.example-hub.net",)
 )
+
+# One value of each type that every format which knows the type can carry.
+PLAIN_VALUES = {
+    "domain": "evil-one.com",
+    "ipv4": "198.51.100.7",
+    "ipv6": "2001:db8::1",
+    "cidr4": "45.83.0.0/16",
+    "cidr6": "2001:db8::/32",
+    "url": "http://evil-one.com/a?b=c",
+    "email": "who@evil-one.com",
+    **{name: "d" * digits for name, digits in HASH_DIGITS.items()},
+    "tlsh": "T1" + "A" * 70,
+    "yara": 'rule member_rule { strings: $a = "evil" condition: $a }',
+    "sigma": "title: member rule\nlogsource: {category: dns}\n"
+    "detection: {a: {query: evil-one.com}, condition: a}\n",
+    "suricata": 'alert dns any any -> any any (msg:"member rule"; dns.query; '
+    'content:"evil-one.com"; sid:5; rev:1;)',
+    "snort": 'alert ip any any -> 198.51.100.7 any (msg:"member rule"; sid:5; rev:1;)',
+}
 
 
 def new_id() -> str:
@@ -89,6 +109,7 @@ class Record:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.press.close()
         self.active.close()
         self.ledger.close()
 

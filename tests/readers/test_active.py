@@ -66,9 +66,20 @@ def test_other_objects_and_other_patterns_block_nothing(record: Record) -> None:
     malware = "malware--0c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
     body = indicator(malware, named("evil-one.com"))
     record.append(draft(malware, body))
-    record.push("rule x { condition: true }", pattern_type="yara")
+    record.push("some expression", pattern_type="pcre")
     snapshot = record.active.snapshot(record.rights(PUBLIC), record.now_us, exercise=False)
     assert snapshot.items == ()
+    assert [rest.text for rest in snapshot.rest] == ["pattern_type pcre"]
+
+
+def test_rules_in_their_own_language_are_kept_as_they_are(record: Record) -> None:
+    record.push("rule x { condition: true }", pattern_type="yara")
+    long = "rule y { condition: true }" + " " * 64_000
+    record.push(long, pattern_type="yara")
+    snapshot = record.active.snapshot(record.rights(PUBLIC), record.now_us, exercise=False)
+    assert [(item.type, item.value) for item in snapshot.items] == [
+        ("yara", "rule x { condition: true }")
+    ]
     assert [rest.text for rest in snapshot.rest] == ["pattern_type yara"]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from bayanihan.core.marking import PUBLIC
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds import FORMATS, Heading
+from bayanihan.readers.feeds import FORMATS, Heading, Item, render
 from bayanihan.readers.feeds.rpz import CANARY, ZONE_OCTETS
 from tests.readers.record import START_US, Record, draft, indicator, named, new_id
 
@@ -79,7 +79,8 @@ def test_what_the_format_lets_through_loads_under_the_longest_zone(tmp_path: Pat
     inside = [each for each in found if format_.refusal(each) is None]
     assert 0 < len(inside) < len(found)
     zone = f"{'z' * (ZONE_OCTETS - 4)}.z"
-    path = place(tmp_path, format_.render(inside, HEADING))
+    items = [Item(each.type, each.value) for each in inside]
+    path = place(tmp_path, render(format_, items, HEADING))
     load(path, zone)
     load(path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -69,7 +69,7 @@ def test_tags_carry_position_moment_rights_and_policy(record: Record) -> None:
     record.push(named("one-evil.com"))
     record.push(named("two-evil.com"), audience=GREEN)
     tags = {version(record, feed, viewer).etag for feed in FORMATS for viewer in (PUBLIC, SG)}
-    assert len(tags) == 4
+    assert len(tags) == 2 * len(FORMATS)
     assert version(record, "rpz.zone", OPERATOR).etag in tags, "the same rights, the same file"
     other = Press(
         record.active,
@@ -98,11 +98,11 @@ def test_the_policy_digest_names_what_decides() -> None:
 
 
 def counting(format_: Format, made: list[str]) -> Format:
-    def render(observables: Sequence[Observable], heading: Heading) -> bytes:
+    def head(heading: Heading) -> list[str]:
         made.append(heading.feed)
-        return format_.render(observables, heading)
+        return format_.head(heading)
 
-    return msgspec.structs.replace(format_, render=render)
+    return msgspec.structs.replace(format_, head=head)
 
 
 def press_with(record: Record, format_: Format) -> Press:
@@ -151,25 +151,26 @@ def test_a_version_that_cannot_be_made_fails_for_all_and_is_tried_again(record: 
     record.push(named("one-evil.com"))
     broken = [True]
 
-    def render(observables: Sequence[Observable], heading: Heading) -> bytes:
+    def head(heading: Heading) -> list[str]:
         if broken[0]:
             raise OSError("no")
-        return b"whole"
+        return ["; whole"]
 
-    format_ = msgspec.structs.replace(FORMATS["rpz.zone"], render=render)
+    format_ = msgspec.structs.replace(FORMATS["rpz.zone"], head=head, lines=lambda item: [])
     press = press_with(record, format_)
     rights = record.rights(PUBLIC)
     results = together(4, lambda: press.version("rpz.zone", rights, START_US))
     assert [type(each) for each in results] == [OSError] * 4
     broken[0] = False
-    assert press.version("rpz.zone", rights, START_US).body == b"whole"
+    assert press.version("rpz.zone", rights, START_US).body == b"; whole\n"
 
 
 def test_lists_are_cut_and_totals_are_not(record: Record) -> None:
     count = LISTED_LIMIT + 5
     bodies = [(new_id(), f"[url:value = 'http://a.evil.com/{n}']") for n in range(count)]
     record.append(*[draft(each, indicator(each, pattern)) for each, pattern in bodies])
-    (row, *_) = record.press.listing(record.rights(PUBLIC), START_US)
+    rows = record.press.listing(record.rights(PUBLIC), START_US)
+    (row,) = [each for each in rows if each["feed"] == "rpz.zone"]
     assert len(row["not_expressed"]) == LISTED_LIMIT
     assert row["not_expressed_total"] == count
 
@@ -182,6 +183,8 @@ def test_the_listing_has_its_fixed_shape(record: Record) -> None:
         assert {"feed", "engine", "verified", "items", "size_bytes", "held", "not_expressed"} <= {
             *row
         }
+        if not row["feed"].endswith(("domains.txt", "rpz.zone")):
+            continue
         real = not row["feed"].startswith("exercise-")
         assert (row["items"], row["held_total"]) == ((1, 1) if real else (0, 0))
         assert all({*left} == {"value", "type", "reason", "id"} for left in row["held"])

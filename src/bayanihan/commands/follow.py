@@ -53,28 +53,44 @@ def follow(
 
     Example: bayanihan follow --state cursor.txt
     """
-    cursor = kept(state) or after
-    seen = attempt = 0
+    place = _Place(kept(state) or after, state)
+    attempt = 0
     while True:
+        before = place.cursor
         try:
-            for event_id, data in events(hub, key, cursor):
-                cursor, attempt = event_id, 0
-                if data:
-                    sys.stdout.buffer.write(data + b"\n")
-                    sys.stdout.buffer.flush()
-                    seen += 1
-                if state:
-                    keep(state, cursor)
-                if limit and seen >= limit:
-                    return
+            if place.printed(events(hub, key, place.cursor), limit):
+                return
         except Reset as reset:
             again = "going on" if reset.code == "behind" else "starting from the beginning"
             print(f"reset: {one_line(str(reset))}; {again}", file=sys.stderr)
-            cursor = cursor if reset.code == "behind" else ""
+            place.cursor = place.cursor if reset.code == "behind" else ""
         except Unavailable as error:
             print(f"{one_line(error.message)}; trying again", file=sys.stderr)
+        attempt = 0 if place.cursor != before else attempt + 1
         time.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
-        attempt += 1
+
+
+class _Place:
+    """Where a follower stands: what it has printed, and the cursor behind that."""
+
+    def __init__(self, cursor: str, state: Path | None) -> None:
+        self.cursor = cursor
+        self._state = state
+        self._seen = 0
+
+    def printed(self, found: Iterator[tuple[str, bytes]], limit: int) -> bool:
+        """Print events and keep the cursor behind each; whether `limit` was reached."""
+        for event_id, data in found:
+            self.cursor = event_id
+            if data:
+                sys.stdout.buffer.write(data + b"\n")
+                sys.stdout.buffer.flush()
+                self._seen += 1
+            if self._state:
+                keep(self._state, self.cursor)
+            if limit and self._seen >= limit:
+                return True
+        return False
 
 
 def kept(path: Path | None) -> str:

@@ -24,8 +24,6 @@ from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
 from bayanihan.config import checked, load_settings
 from bayanihan.errors import Refused
 
-logger = logging.getLogger(__name__)
-
 # The event loop and the writer hand work to each other; at the default of 5 ms the one
 # that wakes waits for the other's whole turn (measured p99: 9 ms against 0.08 ms).
 _SWITCH_INTERVAL_S = 0.0005
@@ -55,6 +53,7 @@ def up(
     settings = checked(msgspec.structs.replace(settings, **given))
     # Until it serves, the hub owes nobody anything: it ends as a crash would end it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    _open_many_files()
     hub = Hub(data, settings)
     try:
         signal.signal(signal.SIGTERM, _stop_now)
@@ -83,17 +82,14 @@ def _stop_now(*_: object) -> None:
     sys.exit(0)
 
 
-def _raise_file_limit() -> None:
-    """Each open stream is an open file: allow as many as the system lets this process have."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError) as error:
-        logger.warning("the number of open files stays as it is: %s", error)
+def _open_many_files() -> None:
+    """Let this process open as many files as it may: each stream is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _serve(hub: Hub, *, demo: bool) -> int:
-    _raise_file_limit()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()  # what start-up made lives for ever; the collector need not walk it

@@ -62,6 +62,7 @@ _DOCUMENTATION = (
     "2001:db8::/32",
     "3fff::/20",
 )
+_RANGES = frozenset({"ipv4", "ipv6", "cidr4", "cidr6"})
 _WORDS = ("", "pages", "shared")
 
 
@@ -122,7 +123,9 @@ class NeverBlock:
             return self._email(observable.value, exercise=exercise)
         if kind in HASH_DIGITS:
             return _EVERYWHERE.get(observable.value)
-        return self._range(observable, exercise=exercise)
+        if kind in _RANGES:
+            return self._range(observable, exercise=exercise)
+        return None
 
     def _add(self, entry: list[str], number: int) -> list[tuple[int, int, str]]:
         word = entry[1] if len(entry) > 1 else ""

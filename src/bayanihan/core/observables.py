@@ -35,12 +35,13 @@ HASH_DIGITS = {
     "sha3-384": 96,
     "sha3-512": 128,
 }
-TYPES = ("domain", "ipv4", "ipv6", "cidr4", "cidr6", "url", "email", *HASH_DIGITS)
+TYPES = ("domain", "ipv4", "ipv6", "cidr4", "cidr6", "url", "email", *HASH_DIGITS, "tlsh")
 
 _NAME_MAX = 253
 _TEXT_MAX = 1_024
 _URL_MAX = 8_192
 _LOCAL_MAX_BYTES = 64
+_TLSH_DIGITS = 70
 
 # Possessive throughout, so that no input makes them back-track.
 _NAME = (
@@ -232,6 +233,24 @@ def file_hash(algorithm: str, text: str) -> Observable:
     return Observable(name, value)
 
 
+def tlsh(text: str) -> Observable:
+    """The TLSH digest of a file, version 1: `T1` and 70 hexadecimal digits in capitals.
+
+    It names what a file is like, never one file, so nothing is ever blocked because of it.
+
+    Raises:
+        Refused: `bad-value`.
+    """
+    value = text.upper()
+    if len(value) == _TLSH_DIGITS:
+        value = f"T1{value}"
+    if not value.startswith("T1") or _HEX.fullmatch(value[2:].lower()) is None:
+        raise Refused("bad-value", f"{_quoted(text)} is not a TLSH digest.")
+    if len(value) != _TLSH_DIGITS + 2:
+        raise Refused("bad-value", f"{_quoted(text)} is not a TLSH digest.")
+    return Observable("tlsh", value)
+
+
 def hash_name(algorithm: str) -> str:
     """Our name of a hash algorithm in any spelling; "" when it names no single file."""
     bare = algorithm.lower().replace("_", "-").replace("sha-", "sha").replace("md-", "md")
@@ -373,6 +392,7 @@ _READERS: dict[str, Callable[[str], Observable]] = {
     "cidr6": address,
     "url": url,
     "email": email,
+    "tlsh": tlsh,
 }
 _FAMILY = {
     "ipv4": ("ipv4", "cidr4"),

@@ -29,6 +29,7 @@ from bayanihan.core.observables import (
     file_hash,
     hash_name,
     observe,
+    tlsh,
     url,
 )
 from bayanihan.core.pattern_tree import (
@@ -229,7 +230,7 @@ def _hashes_of_one_file(node: Joined) -> list[Observable]:
 def _maker(path: tuple[str, ...]) -> _Maker | None:
     """What turns the values of an object path into observables; None if nothing does."""
     if len(path) == 3 and path[0] in _WITH_HASHES and path[1] == "hashes":
-        return _HASH_MAKERS.get(hash_name(path[2]))
+        return tlsh if path[2].upper() == "TLSH" else _HASH_MAKERS.get(hash_name(path[2]))
     return _BLOCKABLE.get(path)
 
 

@@ -132,6 +132,14 @@ class Admission:
                 self._statements.add(candidate.checked.id)
         return found
 
+    def fitting(self, candidate: Candidate) -> Candidate | Result:
+        """A candidate, or the refusal of one whose marking the terms do not fit."""
+        try:
+            self.mark(candidate)
+        except Refused as refusal:
+            return refusal_of(candidate.raw, refusal)
+        return candidate
+
     def mark(self, candidate: Candidate) -> Draft:
         """The draft of a candidate, once the markings of the whole submission are known."""
         refs = candidate.checked.marking_refs
@@ -169,10 +177,17 @@ class Admission:
         groups: tuple[Group, ...] = ()
         if level.startswith("amber"):
             groups = tuple(self._group(name) for name in names) or terms.groups
-        persons = terms.to
-        if any(group.name != REGION for group in groups):
+        persons: tuple[str, ...] = ()
+        if level == "red":
+            persons = terms.to
+        elif terms.to:
+            # Everybody sees every audience's id list: one for each set of names would let
+            # whoever may write slow all readers down.
+            message = f"--to names the readers of TLP:RED; this object is TLP:{level.upper()}"
+            raise Refused("bad-parameter", message, where="to")
+        elif any(group.name != REGION for group in groups):
             # A member may be taken out of such a group; its author still sees the entry.
-            persons = tuple(sorted({*persons, terms.author.person}))
+            persons = (terms.author.person,)
         return admitting(Audience(level, groups, persons), terms.author)
 
 

@@ -44,16 +44,16 @@ class RedAudit:
         self._now_us = now_us
         self._noted: OrderedDict[str, None] = OrderedDict()
 
-    def handed_out(self, viewer: Viewer, red: Sequence[int], after: int, last: int) -> None:
-        """Note the RED entries of `red` audiences in (after, last] for this viewer."""
-        keys = []
-        for audience in red:
-            rows = self._store.reading.execute(
-                "SELECT position FROM entries WHERE audience = ? AND position > ?"
-                " AND position <= ? AND author <> ?",
-                (audience, after, last, viewer.person),
-            )
-            keys += [f"{position:016d}/{viewer.person}" for (position,) in rows]
+    def handed_out(self, viewer: Viewer, positions: Sequence[int]) -> None:
+        """Note that this viewer was handed the RED entries at these positions."""
+        if not positions:
+            return
+        rows = self._store.reading.execute(
+            "SELECT position FROM entries WHERE author <> ?"
+            " AND position IN (SELECT value FROM json_each(?))",
+            (viewer.person, msgspec.json.encode(positions).decode()),
+        )
+        keys = [f"{position:016d}/{viewer.person}" for (position,) in rows]
         fresh = [key for key in keys if key not in self._noted]
         if not fresh:
             return

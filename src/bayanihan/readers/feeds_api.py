@@ -1,28 +1,44 @@
 """`/feeds/{feed}` and `/api/feeds`: the defence feeds over HTTP.
 
 What is served is what the projection has folded so far; the cursor says how far that is.
+While a newer version is made and examined, the last good one is served.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import gzip
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+import zstandard
 from litestar import Request, get, route
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.response import Response
 
+from bayanihan.core import feed_delta
+from bayanihan.core.feed_delta import Delta
 from bayanihan.core.marking import Viewer
 from bayanihan.errors import Refused
 
+logger = logging.getLogger(__name__)
+
+# A request waits no longer than this for a new version, where there is a good one.
+PATIENCE_S = 1.0
+PACKED_LIMIT_BYTES = 64 * 1024 * 1024
+
 _US = 1_000_000
 _MAKERS = 2
+_PACKED_MIN_BYTES = 1_024
+_GZIP_LEVEL = 6
+_ZSTD_LEVEL = 6
 _Made = TypeVar("_Made")
 
 
@@ -30,8 +46,16 @@ class Version(Protocol):
     """What is served of one version of a feed. See `feeds.Rendered`."""
 
     @property
+    def feed(self) -> str:
+        """The name that it is served under."""
+
+    @property
     def body(self) -> bytes:
         """The file."""
+
+    @property
+    def pages(self) -> Mapping[str, bytes]:
+        """The other files of a feed that is a folder, by name."""
 
     @property
     def media_type(self) -> str:
@@ -40,6 +64,18 @@ class Version(Protocol):
     @property
     def digest(self) -> str:
         """SHA-256 of the file in hexadecimal."""
+
+    @property
+    def signature(self) -> str:
+        """The hub's over the digest, base64; "" where it does not sign."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether the engine accepted exactly these bytes."""
+
+    @property
+    def items(self) -> int:
+        """How many values are inside."""
 
     @property
     def etag(self) -> str:
@@ -61,14 +97,74 @@ class Version(Protocol):
 class Source(Protocol):
     """Where versions come from. See `feeds.Press`."""
 
+    def feed_of(self, path: str) -> str:
+        """The feed that a file belongs to. Raises `Refused("not-found")`."""
+
     def ready(self, feed: str, audiences: Sequence[int], now_us: int) -> Version | None:
         """The present version, if it is made already."""
+
+    def last_good(self, feed: str, audiences: Sequence[int], now_us: int) -> Version | None:
+        """The version before, if it may still be served."""
 
     def version(self, feed: str, audiences: Sequence[int], now_us: int) -> Version:
         """The present version; may take long."""
 
+    def delta(self, found: Any, audiences: Sequence[int], since: str) -> Delta | None:
+        """What changed since a cursor; None when that is not known."""
+
     def listing(self, audiences: Sequence[int], now_us: int) -> list[dict[str, Any]]:
         """Every feed with its counts and what is left out; may take long."""
+
+    def prove(self, audiences: Sequence[int], now_us: Callable[[], int]) -> None:
+        """Have the engines asked about what was not examined yet, in the background."""
+
+
+class Counter:
+    """Hands out versions: waits for them off the serving loop, and packs each once."""
+
+    def __init__(self, source: Source, now_us: Callable[[], int]) -> None:
+        self._source = source
+        self._now_us = now_us
+        # Making versions competes with serving for the interpreter, so few are made at once.
+        self._makers = ThreadPoolExecutor(_MAKERS, thread_name_prefix="press")
+        self._packed: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
+        self._packed_bytes = 0
+
+    async def made(self, work: Callable[..., _Made], *arguments: Any) -> _Made:
+        """The result of `work`, done by one of the makers."""
+        return await asyncio.get_running_loop().run_in_executor(self._makers, work, *arguments)
+
+    async def version(self, feed: str, audiences: Sequence[int]) -> Version:
+        """The present version, or the last good one while that takes long."""
+        at_us = self._now_us()
+        found = self._source.ready(feed, audiences, at_us)
+        if found is not None:
+            return found
+        good = self._source.last_good(feed, audiences, at_us)
+        making = asyncio.ensure_future(self.made(self._source.version, feed, audiences, at_us))
+        if good is None:
+            return await making
+        await asyncio.wait([making], timeout=PATIENCE_S)
+        if making.done():
+            return making.result()
+        making.add_done_callback(_noted)
+        return good
+
+    async def packed(self, found: Version, body: bytes, name: str, coding: str) -> bytes:
+        """A body in a coding, packed once for each version."""
+        key = (found.etag, name, coding)
+        kept = self._packed.get(key)
+        if kept is None:
+            kept = await self.made(pack, body, coding)
+            self._keep(key, kept)
+        return kept
+
+    def _keep(self, key: tuple[str, str, str], kept: bytes) -> None:
+        if key not in self._packed:
+            self._packed[key] = kept
+            self._packed_bytes += len(kept)
+        while self._packed_bytes > PACKED_LIMIT_BYTES and len(self._packed) > 1:
+            self._packed_bytes -= len(self._packed.popitem(last=False)[1])
 
 
 def routes(
@@ -81,37 +177,51 @@ def routes(
         rights: the ids of the audiences that a viewer may see.
         now_us: the clock, UTC microseconds.
     """
-    # Making versions competes with serving for the interpreter, so few are made at once.
-    makers = ThreadPoolExecutor(_MAKERS, thread_name_prefix="press")
+    counter = Counter(source, now_us)
 
-    async def made(work: Callable[..., _Made], *arguments: Any) -> _Made:
-        return await asyncio.get_running_loop().run_in_executor(makers, work, *arguments)
-
-    @route("/feeds/{feed:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD], status_code=200)
-    async def show_feed(request: Request[Any, Any, Any], feed: FromPath[str]) -> Response[bytes]:
+    @route("/feeds/{feed:path}", http_method=[HttpMethod.GET, HttpMethod.HEAD], status_code=200)
+    async def show_feed(
+        request: Request[Any, Any, Any], feed: FromPath[str], since: FromQuery[str] = ""
+    ) -> Response[bytes]:
         """A defence feed as you may see it: the whole present set, in one engine's format.
 
         Send the `ETag` back as `If-None-Match`; 304 says that nothing changed. `Bayanihan-Digest`
         is the SHA-256 of the body, `Bayanihan-Cursor` what a receipt names, `Bayanihan-TLP` the
-        strictest marking inside.
+        strictest marking inside, `Bayanihan-Signature` the hub's over the digest. With `since`,
+        the cursor of the version that you have, only what changed is sent, where that is known;
+        `Bayanihan-Delta` says which of the two came.
         """
         viewer = _entitled(request)
-        audiences, at_us = rights(viewer), now_us()
-        found = source.ready(feed, audiences, at_us)
-        if found is None:
-            found = await made(source.version, feed, audiences, at_us)
+        audiences = rights(viewer)
+        path = feed.removeprefix("/")
+        found = await counter.version(source.feed_of(path), audiences)
         headers = headers_of(found)
         if matches(request.headers.get("if-none-match", ""), found.etag):
             return Response(b"", status_code=304, headers=headers, media_type=found.media_type)
-        body = b"" if request.method == "HEAD" else found.body
-        headers["Content-Length"] = str(len(found.body))
-        return Response(body, headers=headers, media_type=found.media_type)
+        body, media_type = _file(found, path)
+        if since:
+            delta = source.delta(found, audiences, since)
+            headers["Bayanihan-Delta"] = "since" if delta else "whole"
+            if delta:
+                body, media_type = msgspec.json.encode(delta), feed_delta.MEDIA_TYPE
+                headers["Bayanihan-Digest"] = delta.digest
+                headers |= _signature(delta.signature)
+        name = f"{path} {since if media_type == feed_delta.MEDIA_TYPE else ''}"
+        coding = coding_of(request.headers.get("accept-encoding", ""), len(body))
+        if coding:
+            body = await counter.packed(found, body, name, coding)
+            headers["Content-Encoding"] = coding
+        headers["Content-Length"] = str(len(body))
+        body = b"" if request.method == "HEAD" else body
+        return Response(body, headers=headers, media_type=media_type)
 
     @get("/api/feeds")
     async def list_feeds(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every feed as you may see it: counts, what is held and what it cannot express."""
         viewer = _entitled(request)
-        rows = await made(source.listing, rights(viewer), now_us())
+        audiences = rights(viewer)
+        rows = await counter.made(source.listing, audiences, now_us())
+        source.prove(audiences, now_us)
         return Response(
             msgspec.json.encode(rows),
             media_type="application/json",
@@ -126,11 +236,15 @@ def headers_of(found: Version) -> dict[str, str]:
     return {
         "ETag": f'"{found.etag}"',
         "Cache-Control": "private",
+        "Vary": "Accept-Encoding, Authorization",
         "Last-Modified": formatdate(found.changed_us // _US, usegmt=True),
         "Bayanihan-Cursor": found.cursor,
         "Bayanihan-Digest": f"sha-256={found.digest}",
+        "Bayanihan-Items": str(found.items),
         "Bayanihan-TLP": found.level.upper(),
+        "Bayanihan-Verified": "yes" if found.verified else "no",
         "X-Content-Type-Options": "nosniff",
+        **_signature(found.signature),
     }
 
 
@@ -141,6 +255,51 @@ def matches(condition: str, etag: str) -> bool:
     """
     tags = {tag.strip().removeprefix("W/") for tag in condition.split(",")}
     return "*" in tags or f'"{etag}"' in tags
+
+
+def coding_of(accepted: str, size_bytes: int) -> str:
+    """The content coding for an `Accept-Encoding`, "" for none (RFC 9110 section 12.5.3)."""
+    if size_bytes < _PACKED_MIN_BYTES:
+        return ""
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        name, _, weight = part.strip().partition(";")
+        try:
+            weights[name.strip()] = float(weight.strip().removeprefix("q=") or "1")
+        except ValueError:
+            continue
+    for name in ("zstd", "gzip"):
+        if weights.get(name, 0) > 0:
+            return name
+    return ""
+
+
+def pack(body: bytes, coding: str) -> bytes:
+    """A body in a content coding, the same bytes at every making."""
+    if coding == "gzip":
+        return gzip.compress(body, _GZIP_LEVEL, mtime=0)
+    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(body)
+
+
+def _file(found: Version, path: str) -> tuple[bytes, str]:
+    """A file of a feed with its media type; the feed's own, or one of its folder."""
+    if path == found.feed:
+        return found.body, found.media_type
+    start = "exercise-" if path.startswith("exercise-") else ""
+    body = found.pages.get(path.removeprefix(start))
+    if body is None:
+        raise Refused("not-found", "There is no such file in this feed", where="feed")
+    return body, "text/csv" if path.endswith(".csv") else "application/json"
+
+
+def _signature(signature: str) -> dict[str, str]:
+    return {"Bayanihan-Signature": f"ed25519={signature}"} if signature else {}
+
+
+def _noted(making: asyncio.Future[Version]) -> None:
+    """Take note of what nobody waits for any more."""
+    if not making.cancelled() and (error := making.exception()) is not None:
+        logger.warning("a feed could not be made: %s", error)
 
 
 def _entitled(request: Request[Any, Any, Any]) -> Viewer:

@@ -20,9 +20,10 @@ from litestar.response import Response
 from bayanihan.core import signing
 from bayanihan.core.checkpoint import Checkpoint, sign, verifier_key
 from bayanihan.core.marking import Viewer
+from bayanihan.core.merkle import Frontier, peaks_of
 from bayanihan.core.scope import require
 from bayanihan.core.signing import SigningKey
-from bayanihan.errors import BayanihanError, Refused
+from bayanihan.errors import Refused, Unavailable
 from bayanihan.ledger import Change, Ledger, Where, apply_changes, evidence_of
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Heads:
         self.key = key
         self.latest = ""
         self._size = -1
+        self.failed: Exception | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -60,32 +62,39 @@ class Heads:
         head = self._ledger.head()
         if head.size == self._size:
             return []
-        self._size = head.size
         checkpoint = Checkpoint(self.name, head.size, head.root, self._ledger.epoch)
         self.latest = sign(checkpoint, self.key)
+        self._size = head.size
         minute = self._ledger.now_us() // _MINUTE_US
         value = msgspec.json.encode(self.latest)
         return [Change(HEADS, key, value) for key in ("latest", f"minute/{minute:012d}")]
 
     def start(self) -> None:
         """Begin to sign; needs a running event loop."""
-        self.sign()
-        self._task = asyncio.ensure_future(self._run())
+        self._task = asyncio.ensure_future(self._run(self.sign()))
 
     async def stop(self) -> None:
         """Stop signing."""
         if self._task:
             self._task.cancel()
 
-    async def _run(self) -> None:
+    async def _run(self, changes: list[Change]) -> None:
         while True:
-            await self._ledger.wait_soon(self._size, 60.0)
             try:
-                if changes := self.sign():
+                if changes:
                     await self._ledger.change_soon(partial(apply_changes, changes=changes))
-            except BayanihanError as error:
-                logger.warning("the head could not be kept: %s", error)
-            await asyncio.sleep(SIGN_EVERY_S)
+                self.failed, changes = None, []
+                await asyncio.sleep(SIGN_EVERY_S)
+                await self._ledger.wait_soon(self._size, 60.0)
+                changes = self.sign()
+            except Unavailable as error:
+                logger.warning("the head could not be kept and is tried again: %s", error)
+                await asyncio.sleep(SIGN_EVERY_S)
+            except Exception as error:
+                if self.failed is None:
+                    logger.exception("heads are not signed or not kept")
+                self.failed = error
+                await asyncio.sleep(SIGN_EVERY_S)
 
 
 def _member(request: Request[Any, Any, Any]) -> Viewer:
@@ -124,27 +133,33 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
 
     @get("/api/proofs/{object_id:str}")
     async def show_proofs(
-        request: Request[Any, Any, Any], object_id: FromPath[str]
+        request: Request[Any, Any, Any],
+        object_id: FromPath[str],
+        size: Annotated[int | None, QueryParameter(ge=1)] = None,
     ) -> dict[str, Any]:
-        """For each entry of an object that you may see: its leaf's pre-image and its proof."""
+        """For each entry of an object that you may see: its leaf's pre-image and its proof.
+
+        Proofs lead to the root of the tree of `size` leaves, the present one unless asked:
+        ask for the size of a signed head to check an entry against it. What was entered
+        after that head is left out. `more` says that not all entries fit into the answer.
+        """
         viewer = _member(request)
-        head = ledger.head()
+        size = size or ledger.head().size
+        if size > ledger.head().size:
+            raise Refused("not-found", "There is no tree of that size yet", where="size")
         where = Where(kinds=("object", "withdrawn", "erased"), object_id=object_id)
         page = ledger.read(viewer, 0, _PROOFS_LIMIT, where)
         if not page.items:
             raise Refused("not-found", "There is no such object", where=object_id)
         proofs = []
         for item in page.items:
-            evidence = evidence_of(ledger.store, item.entry.position)
-            path = ledger.prove(item.entry.position, head.size)
-            if evidence:
-                proofs.append(
-                    {
-                        "evidence": msgspec.to_builtins(evidence),
-                        "path": [signing.to_text(node) for node in path],
-                    }
-                )
-        root = signing.to_text(head.root)
-        return {"id": object_id, "size": head.size, "root": root, "proofs": proofs}
+            position = item.entry.position
+            evidence = evidence_of(ledger.store, position)
+            if evidence and position <= size:
+                path = [signing.to_text(node) for node in ledger.prove(position, size)]
+                proofs.append({"evidence": msgspec.to_builtins(evidence), "path": path})
+        root = signing.to_text(Frontier(size, peaks_of(size, ledger.store.node)).root())
+        told = {"id": object_id, "size": size, "root": root, "proofs": proofs}
+        return {**told, "more": page.more}
 
     return [describe_hub, show_checkpoint, show_consistency, show_proofs]

@@ -16,10 +16,33 @@ from litestar.exceptions import (
 )
 from litestar.response import Response
 
-from bayanihan.errors import BayanihanError, Broken, Refused, as_json
+from bayanihan.errors import (
+    TAXII_MEDIA_TYPE,
+    BayanihanError,
+    Broken,
+    Refused,
+    as_json,
+    as_taxii,
+)
 from bayanihan.web.render import markup, page
 
 logger = logging.getLogger(__name__)
+
+
+TAXII_PATH = "/taxii2"
+_SIGN_IN = 'Bearer realm="bayanihan", Basic realm="bayanihan"'
+
+
+def is_taxii(path: str) -> bool:
+    """Whether an address belongs to the TAXII interface, a route of it or not."""
+    return path == TAXII_PATH or path.startswith(f"{TAXII_PATH}/")
+
+
+def rendered(path: str, error: BayanihanError) -> tuple[bytes, str]:
+    """An error for a program, and its media type: the TAXII message where that is spoken."""
+    if is_taxii(path):
+        return as_taxii(error), TAXII_MEDIA_TYPE
+    return as_json(error), "application/json"
 
 
 def wants_page(accept: str) -> bool:
@@ -33,17 +56,17 @@ def answer(request: Request[Any, Any, Any], error: BayanihanError) -> Response[b
     headers = {"Vary": "Accept"}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    if wants_page(request.headers.get("accept", "")):
+    path = request.url.path
+    if wants_page(request.headers.get("accept", "")) and not is_taxii(path):
         if error.status == 401:
             # A browser that was offered Basic would ask for a user name in a box of its own.
             headers["WWW-Authenticate"] = 'Bearer realm="bayanihan"'
         text = markup("error.html", error=error, viewer=None, exercise=False)
         return page(text, status=error.status, headers=headers)
     if error.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="bayanihan", Basic realm="bayanihan"'
-    return Response(
-        as_json(error), status_code=error.status, media_type="application/json", headers=headers
-    )
+        headers["WWW-Authenticate"] = _SIGN_IN
+    body, media_type = rendered(path, error)
+    return Response(body, status_code=error.status, media_type=media_type, headers=headers)
 
 
 def on_ours(request: Request[Any, Any, Any], error: BayanihanError) -> Response[bytes]:
@@ -95,6 +118,8 @@ def _not_allowed(request: Request[Any, Any, Any], allowed: str) -> Response[byte
 
 def on_any(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A fault of ours: logged under an id, told without any detail of the inside."""
+    if isinstance(error, RecursionError):
+        return answer(request, Refused("too-deep", "The body is nested too deeply"))
     error_id = secrets.token_hex(4)
     logger.error("error %s: %s %s", error_id, request.method, request.url.path, exc_info=error)
     return answer(request, Broken("internal", f"The hub failed (error id {error_id})"))

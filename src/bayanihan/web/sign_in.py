@@ -11,7 +11,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bayanihan.core.marking import PUBLIC, Viewer
-from bayanihan.errors import Refused, as_json
+from bayanihan.errors import Refused
+from bayanihan.web.errors import rendered
 
 SignIn = Callable[[str], Viewer]
 
@@ -65,7 +66,7 @@ def signing_in(app: ASGIApp, sign_in: SignIn) -> ASGIApp:
             try:
                 viewer = sign_in(key_text_of(header.decode("latin-1")))
             except Refused as error:
-                await refuse(send, error)
+                await refuse(send, error, str(scope["path"]))
                 return
         scope["viewer"] = viewer  # type: ignore[typeddict-unknown-key]
         await app(scope, receive, send)
@@ -73,15 +74,15 @@ def signing_in(app: ASGIApp, sign_in: SignIn) -> ASGIApp:
     return middleware
 
 
-async def refuse(send: Send, error: Refused) -> None:
+async def refuse(send: Send, error: Refused, path: str) -> None:
     """Answer an error before any handler is reached."""
-    body = as_json(error)
+    body, media_type = rendered(path, error)
     await send(
         {
             "type": "http.response.start",
             "status": error.status,
             "headers": [
-                (b"content-type", b"application/json"),
+                (b"content-type", media_type.encode()),
                 (b"content-length", b"%d" % len(body)),
                 (b"www-authenticate", b'Bearer realm="bayanihan", Basic realm="bayanihan"'),
             ],

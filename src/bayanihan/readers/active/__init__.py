@@ -14,12 +14,14 @@ removes anything from the others nor tells them that it exists.
   the real ones, nor the reverse.
 """
 
-from bayanihan.readers.active.indicator import FOREVER_US
+from bayanihan.readers.active.indicator import FOREVER_US, RULE_LIMIT, RULE_TYPES
 from bayanihan.readers.active.projection import Active
 from bayanihan.readers.active.view import ActiveItem, NotBlockable, Snapshot, Standing, View
 
 __all__ = [
     "FOREVER_US",
+    "RULE_LIMIT",
+    "RULE_TYPES",
     "Active",
     "ActiveItem",
     "NotBlockable",

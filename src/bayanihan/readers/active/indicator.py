@@ -16,6 +16,11 @@ from bayanihan.errors import Refused
 # Later than any timestamp that STIX can write.
 FOREVER_US = (1 << 63) - 1
 
+# Rules in a language of their own are kept as they are: a feed in that language may carry
+# them, once it has checked them.
+RULE_TYPES = frozenset({"yara", "sigma", "suricata", "snort"})
+RULE_LIMIT = 64_000
+
 _TEXT_LIMIT = 1_000
 _INFORMS = "It says how people are misled: this informs, it never blocks."
 
@@ -74,8 +79,10 @@ def told(body: bytes) -> Told:
 def _reading(found: _Indicator) -> Reading:
     if found.pattern_type == "stix":
         return read(found.pattern)
+    if found.pattern_type in RULE_TYPES and len(found.pattern) <= RULE_LIMIT:
+        return Reading((Observable(found.pattern_type, found.pattern),), ())
     text = f"pattern_type {found.pattern_type}"
-    return Reading((), (Rest(text, "Its pattern is not a STIX pattern, which alone is read."),))
+    return Reading((), (Rest(text, "Its pattern is in a language that no feed here speaks."),))
 
 
 def _informs(extensions: dict[str, msgspec.Raw] | None) -> bool:

@@ -17,7 +17,7 @@ class Active(Projection):
     """The active set. Readers come on a connection of their own, one for each thread."""
 
     name = "active"
-    version = 1
+    version = 2
     kinds = ("object", "withdrawn", "erased")
     schema = SCHEMA
 

@@ -27,8 +27,10 @@ PAGE_ROWS = 1_000
 # Superseded is a version for whoever also sees a later one that was not withdrawn; of two
 # audiences that were told the same version, one told that it is revoked decides.
 _ITEMS = """
-SELECT json_group_array(json_array(type, value, object_id, audience, position)) FROM (
+SELECT json_group_array(json_array(
+    type, value, object_id, audience, position, valid_from_us, valid_until_us)) FROM (
     SELECT i.type, i.value, o.object_id, o.audience, o.position,
+        o.valid_from_us, o.valid_until_us,
         (row_number() OVER (ORDER BY i.type, i.value, o.object_id, o.position) - 1) / :rows AS page
     FROM objects o CROSS JOIN items i ON i.position = o.position
     WHERE o.audience IN (SELECT value FROM json_each(:audiences)) AND o.exercise = :exercise
@@ -76,17 +78,23 @@ WHERE audience IN (SELECT value FROM json_each(:audiences)) AND exercise = :exer
 """
 
 _of_type_and_value = itemgetter(0, 1)
-_item_rows = msgspec.json.Decoder(list[tuple[str, str, str, int, int]]).decode
+_item_rows = msgspec.json.Decoder(list[tuple[str, str, str, int, int, int, int]]).decode
 _rest_rows = msgspec.json.Decoder(list[tuple[str, int, int, int, str, str]]).decode
 
 
 class ActiveItem(msgspec.Struct, frozen=True, gc=False):
-    """One value to be blocked, the ids of the objects that name it, and their audiences."""
+    """One value to be blocked, the ids of the objects that name it, and their audiences.
+
+    It holds from `valid_from_us`, the earliest of these objects', until before
+    `valid_until_us`, the latest.
+    """
 
     type: str
     value: str
     ids: tuple[str, ...]
     audiences: tuple[int, ...]
+    valid_from_us: int = 0
+    valid_until_us: int = FOREVER_US
 
     @property
     def display(self) -> str:
@@ -188,10 +196,13 @@ def _items(db: sqlite3.Connection, terms: dict[str, Any]) -> Iterator[ActiveItem
         together = list(group)
         ids: tuple[str, ...] = (together[0][2],)
         audiences: tuple[int, ...] = (together[0][3],)
+        from_us, until_us = together[0][5:]
         if len(together) > 1:
             ids = tuple(dict.fromkeys([row[2] for row in together]))
             audiences = tuple(sorted({row[3] for row in together}))
-        yield ActiveItem(type_, value, ids, audiences)
+            from_us = min([row[5] for row in together])
+            until_us = max([row[6] for row in together])
+        yield ActiveItem(type_, value, ids, audiences, from_us, until_us)
 
 
 def _rest(db: sqlite3.Connection, terms: dict[str, Any]) -> Iterator[NotBlockable]:

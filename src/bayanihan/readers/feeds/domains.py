@@ -7,43 +7,39 @@ registered: a resolver that blocks it has loaded a version of this list.
 
 from __future__ import annotations
 
-import bisect
-import re
-from collections.abc import Sequence
+from bayanihan.readers.feeds.format import (
+    CANARY_NAME,
+    NAMES,
+    Format,
+    Heading,
+    Item,
+    commented,
+    name_refusal,
+)
 
-from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import Format, Heading, comment_lines
+CANARY = CANARY_NAME
 
-CANARY = "canary.bayanihan.invalid"
-
-_SAFE = re.compile(r"[a-z0-9_-]++(?:\.[a-z0-9_-]++)++")
-_ABOUT = ("One name a line, as A-labels. Lines that begin with # are comments.",)
-
-
-def refusal(observable: Observable) -> str | None:
-    """Why a name cannot stand on a line by itself; None when it can."""
-    if observable.value == CANARY:
-        return "The name is this list's own canary."
-    if _SAFE.fullmatch(observable.value) is None:
-        return "The name has no plain spelling."
-    return None
+_CANARY = f"the name {CANARY} is on the list"
+_ABOUT = "One name a line, as A-labels. Lines that begin with # are comments."
 
 
-def render(observables: Sequence[Observable], heading: Heading) -> bytes:
-    """The list with its comments and its canary."""
-    lines = [f"# {line}" for line in comment_lines(heading, DOMAINS, about=_ABOUT)]
-    names = [observable.value for observable in observables]
-    bisect.insort(names, CANARY)
-    lines += [*names, ""]
-    return "\n".join(lines).encode("ascii")
+def head(heading: Heading) -> list[str]:
+    """The comments and the canary."""
+    return [*commented("#", heading, _CANARY, _ABOUT), CANARY]
+
+
+def lines(item: Item) -> list[str]:
+    """The name by itself."""
+    return [item.value]
 
 
 DOMAINS = Format(
     name="domains.txt",
     engine="any list of names",
     media_type="text/plain; charset=us-ascii",
-    types=frozenset({"domain"}),
-    refusal=refusal,
-    render=render,
-    canary=f"the name {CANARY} is on the list",
+    types=NAMES,
+    refusal=name_refusal,
+    head=head,
+    lines=lines,
+    canary=_CANARY,
 )

@@ -2,58 +2,36 @@
 
 A version is a pure function of (position, now, rights, policy): the audiences that the
 viewer sees, where these last changed, the moment, and the never-block rules. It is kept
-until its position or the time moves on, so most requests find it ready.
+until its position or the time moves on, so most requests find it ready. Before a version is
+published the engine that will load it is asked; while it is asked, the last good version is
+served.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
+import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
-from bayanihan.core.marking import strictest
+from bayanihan.core import feed_delta
+from bayanihan.core.feed_delta import Delta
 from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.observables import Observable
-from bayanihan.errors import Refused
-from bayanihan.readers.active import Active, View
-from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, why_not
-from bayanihan.readers.feeds.parted import LeftOut, Parted
+from bayanihan.errors import BayanihanError, Refused, Unavailable
+from bayanihan.readers.active import Active
+from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format
+from bayanihan.readers.feeds.history import History, Step
+from bayanihan.readers.feeds.maker import Examine, Maker, unexamined
+from bayanihan.readers.feeds.shelf import Key, Shelf
+from bayanihan.readers.feeds.version import Rendered
 
-KEPT_LIMIT = 256
-KEPT_LIMIT_BYTES = 256 * 1024 * 1024
+ASK_AGAIN_US = 60_000_000
 
-
-class Rendered(msgspec.Struct, frozen=True):
-    """One version of a feed for one class of rights.
-
-    `digest` is the SHA-256 of `body` in hexadecimal, `etag` the entity tag without quotes
-    and the `version` that the body names, `cursor` the sealed `position`. `held` and
-    `not_expressed` are the first `LISTED_LIMIT`; their totals count all.
-    """
-
-    feed: str
-    body: bytes
-    media_type: str
-    digest: str
-    etag: str
-    cursor: str
-    level: str
-    position: int
-    changed_us: int
-    boundary_us: int
-    next_change_us: int
-    items: int
-    held: tuple[LeftOut, ...]
-    held_total: int
-    not_expressed: tuple[LeftOut, ...]
-    not_expressed_total: int
+logger = logging.getLogger(__name__)
 
 
 class Press:
@@ -67,6 +45,9 @@ class Press:
         level_of: the TLP level of an audience id.
         seal: the cursor of a position, as `Cursors.seal`.
         secret: 32 bytes that never leave the hub, the key of the entity tags.
+        hub: the hub's name.
+        examine: asks the engine of a format about the files of a version; may take long.
+        sign: the hub's signature over some bytes; None where versions are not signed.
     """
 
     def __init__(
@@ -79,39 +60,75 @@ class Press:
         level_of: Callable[[int], str],
         seal: Callable[[int], str],
         secret: bytes,
+        hub: str = "bayanihan",
+        examine: Examine = unexamined,
+        sign: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._active = active
-        self._formats = dict(formats)
-        self._never_block = never_block
-        self._policy = policy
-        self._find_level = level_of
-        self._levels: dict[int, str] = {}
-        self._seal = seal
-        self._secret = secret
+        self._maker = Maker(
+            active,
+            formats,
+            never_block=never_block,
+            policy=policy,
+            level_of=level_of,
+            seal=seal,
+            secret=secret,
+            hub=hub,
+            examine=examine,
+            sign=sign,
+        )
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, tuple[int, ...]], Rendered] = OrderedDict()
-        self._kept_bytes = 0
-        self._making: dict[tuple[str, tuple[int, ...]], Future[Rendered]] = {}
+        self._good = Shelf()
+        self._unproved = Shelf()
+        self._histories: dict[Key, History] = {}
+        self._making: dict[Key, Future[Rendered]] = {}
+        self._provers = ThreadPoolExecutor(1, thread_name_prefix="prove")
+        self._proving: set[Key] = set()
+        self._closed = False
+        # When the engine took no new version: what was asked, and until when that counts.
+        self._refused: dict[Key, tuple[int, int]] = {}
 
     @property
     def feeds(self) -> list[str]:
         """Every name that is served, the exercise's last."""
-        names = sorted(self._formats)
+        names = sorted(self._maker.formats)
         return [*names, *[EXERCISE_PREFIX + name for name in names]]
 
-    def ready(self, feed: str, audiences: Iterable[int], now_us: int) -> Rendered | None:
-        """The present version, if it is made already. Never blocks for long.
+    def feed_of(self, path: str) -> str:
+        """The feed that a file belongs to: itself, or the feed whose folder it lies in.
 
         Raises:
             Refused: `not-found` for a name that is no feed.
         """
-        _, exercise = self._named(feed)
-        rights = self._rights(audiences, exercise=exercise)
+        if path in self.feeds:
+            return path
+        folder = path.rpartition("/")[0]
+        for feed in self.feeds:
+            if folder and feed.rpartition("/")[0] == folder:
+                return feed
+        raise Refused("not-found", "There is no such feed", where="feed")
+
+    def ready(self, feed: str, audiences: Iterable[int], now_us: int) -> Rendered | None:
+        """The present version, if it is made and examined already. Never blocks for long.
+
+        Raises:
+            Refused: `not-found` for a name that is no feed.
+        """
+        key = self._key(feed, audiences)
         with self._lock:
-            return self._current((feed, rights), now_us, exercise=exercise)
+            return self._current(self._good, key, now_us)
+
+    def last_good(self, feed: str, audiences: Iterable[int], now_us: int) -> Rendered | None:
+        """The last version that was published and from which time alone took nothing since."""
+        key = self._key(feed, audiences)
+        with self._lock:
+            found = self._good.get(key)
+        if found is None or not found.boundary_us <= now_us < found.next_change_us:
+            return None
+        return found
 
     def version(self, feed: str, audiences: Iterable[int], now_us: int) -> Rendered:
-        """The present version, made now if need be: for a worker thread.
+        """The present version, made and examined now if need be: for a worker thread.
 
         Args:
             feed: a name of `feeds`.
@@ -121,13 +138,13 @@ class Press:
 
         Raises:
             Refused: `not-found` for a name that is no feed.
+            Unavailable: `feed-refused` when the engine takes no version of it, and there is
+                no good one from before.
         """
-        format_, exercise = self._named(feed)
-        rights = self._rights(audiences, exercise=exercise)
-        key = (feed, rights)
+        key = self._key(feed, audiences)
         while True:
             with self._lock:
-                found = self._current(key, now_us, exercise=exercise)
+                found = self._current(self._good, key, now_us)
                 if found is not None:
                     return found
                 making = self._making.get(key)
@@ -137,154 +154,206 @@ class Press:
             # Another thread is making it; it may be for an earlier moment, so look again.
             making.result()
         try:
-            made = self._make(feed, format_, rights, now_us, exercise=exercise)
+            made = self._published(key, now_us)
         except BaseException as error:
             with self._lock:
                 del self._making[key]
             mine.set_exception(error)
             raise
         with self._lock:
-            self._keep(key, made)
+            self._note(key, made)
+            self._good.put(key, made)
+            self._unproved.drop(key)
             del self._making[key]
         mine.set_result(made)
         return made
 
+    def delta(self, found: Rendered, audiences: Iterable[int], since: str) -> Delta | None:
+        """What changed since a cursor, up to a version; None when that is not known.
+
+        Args:
+            found: the version to come to, as `ready` or `version` gave it.
+            audiences: the viewer's, as for that version.
+            since: the cursor that came with the version that the asker has.
+        """
+        if found.parts is None:
+            return None
+        with self._lock:
+            history = self._histories.get(self._key(found.feed, audiences))
+            good = self._good.get(self._key(found.feed, audiences))
+            if good is not found:
+                return None
+            step = history.since(since) if history else None
+        if step is None and since == found.cursor:
+            step = Step(since, found.head_lines, found.tail_lines, (), ())
+        if step is None:
+            return None
+        digest = found.parts.digest
+        return Delta(
+            feed=found.feed,
+            since=since,
+            cursor=found.cursor,
+            etag=found.etag,
+            digest=digest,
+            signature=self._maker.signed(found.feed, found.cursor, digest),
+            items=found.items,
+            head_lines=step.head_lines,
+            tail_lines=step.tail_lines,
+            head=tuple(found.parts.head.decode().split("\n")[:-1]),
+            tail=tuple(found.parts.tail.decode().split("\n")[:-1]),
+            added=step.added,
+            removed=step.removed,
+        )
+
     def refusal(self, feed: str, observable: Observable) -> tuple[str, str] | None:
-        """How a feed would treat a value: None when it blocks it.
+        """How a feed would treat a value: None when it carries it.
 
         Otherwise (`held` or `not-expressed`, the reason).
 
         Raises:
             Refused: `not-found` for a name that is no feed.
         """
-        format_, exercise = self._named(feed)
-        if observable.type not in format_.types:
-            return "not-expressed", why_not(observable.type, format_.types)
-        reason = self._never_block.reason(observable, exercise=exercise)
-        if reason is not None:
-            return "held", reason
-        reason = format_.refusal(observable)
-        return None if reason is None else ("not-expressed", reason)
+        return self._maker.refusal(feed, observable)
 
     def blocked(
         self, feed: str, object_id: str, audiences: Iterable[int], now_us: int
     ) -> tuple[str, ...]:
-        """The values that a feed blocks for these audiences because of one object, sorted.
+        """The values that a feed carries for these audiences because of one object, sorted.
 
         Raises:
             Refused: `not-found` for a name that is no feed.
         """
-        _, exercise = self._named(feed)
-        rights = self._rights(audiences, exercise=exercise)
-        values = {
-            item.value
-            for standing in self._active.items_of(object_id, rights)
-            if standing.exercise == exercise and standing.holds(now_us)
-            for item in standing.items
-            if self.refusal(feed, item) is None
-        }
-        return tuple(sorted(values))
+        self._maker.named(feed)
+        return self.carried(object_id, audiences, now_us).get(feed, ())
+
+    def carried(
+        self, object_id: str, audiences: Iterable[int], now_us: int
+    ) -> dict[str, tuple[str, ...]]:
+        """The feeds that carry values because of one object, with these values, sorted."""
+        audiences = tuple(audiences)
+        found: dict[str, tuple[str, ...]] = {}
+        for exercise in (False, True):
+            rights = self._rights(audiences, exercise=exercise)
+            items = {
+                item
+                for standing in self._active.items_of(object_id, rights)
+                if standing.exercise == exercise and standing.holds(now_us)
+                for item in standing.items
+            }
+            prefix = EXERCISE_PREFIX if exercise else ""
+            for feed in sorted(prefix + name for name in self._maker.formats) if items else ():
+                found[feed] = tuple(
+                    sorted(item.value for item in items if self.refusal(feed, item) is None)
+                )
+        return {feed: values for feed, values in found.items() if values}
 
     def listing(self, audiences: Iterable[int], now_us: int) -> list[dict[str, Any]]:
-        """Every feed as these audiences see it, in the shape of `feed --list --json`."""
-        audiences = tuple(audiences)
-        rows = []
-        for feed in self.feeds:
-            found = self.version(feed, audiences, now_us)
-            rows.append(
-                {
-                    "feed": feed,
-                    "engine": self._named(feed)[0].engine,
-                    "verified": False,
-                    "items": found.items,
-                    "size_bytes": len(found.body),
-                    "held": msgspec.to_builtins(found.held),
-                    "held_total": found.held_total,
-                    "not_expressed": msgspec.to_builtins(found.not_expressed),
-                    "not_expressed_total": found.not_expressed_total,
-                }
-            )
-        return rows
+        """Every feed as these audiences see it, in the shape of `feed --list --json`.
 
-    def _named(self, feed: str) -> tuple[Format, bool]:
-        exercise = feed.startswith(EXERCISE_PREFIX)
-        format_ = self._formats.get(feed.removeprefix(EXERCISE_PREFIX))
-        if format_ is None:
-            raise Refused("not-found", "There is no such feed", where="feed")
-        return format_, exercise
+        Asks no engine: what was not examined yet is not verified.
+        """
+        audiences = tuple(audiences)
+        return [self._row(self._listed(feed, audiences, now_us)) for feed in self.feeds]
+
+    def prove(self, audiences: Iterable[int], now_us: Callable[[], int]) -> None:
+        """Have the engines asked, one after the other, about what was not examined yet."""
+        audiences = tuple(audiences)
+        at_us = now_us()
+        for feed in self.feeds:
+            key = self._key(feed, audiences)
+            with self._lock:
+                known = key in self._proving or self._current(self._good, key, at_us)
+                if known or self._closed:
+                    continue
+                self._proving.add(key)
+            self._provers.submit(self._prove, key, now_us)
+
+    def close(self) -> None:
+        """Stop making versions, and wait for those that are being made."""
+        with self._lock:
+            self._closed = True
+        self._maker.close()
+        self._provers.shutdown(wait=True, cancel_futures=True)
+
+    def _prove(self, key: Key, now_us: Callable[[], int]) -> None:
+        try:
+            self.version(*key, now_us())
+        except BayanihanError as error:
+            logger.warning("%s could not be made: %s", key[0], error)
+        finally:
+            with self._lock:
+                self._proving.discard(key)
+
+    def _row(self, found: Rendered) -> dict[str, Any]:
+        return {
+            "feed": found.feed,
+            "engine": self._maker.named(found.feed)[0].engine,
+            "verified": found.verified,
+            "checked": found.checked,
+            "items": found.items,
+            "size_bytes": len(found.body) + sum(map(len, found.pages.values())),
+            "held": msgspec.to_builtins(found.held),
+            "held_total": found.held_total,
+            "not_expressed": msgspec.to_builtins(found.not_expressed),
+            "not_expressed_total": found.not_expressed_total,
+        }
+
+    def _listed(self, feed: str, audiences: tuple[int, ...], now_us: int) -> Rendered:
+        key = self._key(feed, audiences)
+        with self._lock:
+            found = self._current(self._good, key, now_us)
+            found = found or self._current(self._unproved, key, now_us)
+        if found is None:
+            found = self._maker.unproved(key, now_us)
+            with self._lock:
+                self._unproved.put(key, found)
+        return found
+
+    def _key(self, feed: str, audiences: Iterable[int]) -> Key:
+        _, exercise = self._maker.named(feed)
+        return feed, self._rights(audiences, exercise=exercise)
 
     def _rights(self, audiences: Iterable[int], *, exercise: bool) -> tuple[int, ...]:
         known = self._active.known(audiences, exercise=exercise)
-        return tuple([each for each in known if self._level_of(each) != "red"])
+        return tuple([each for each in known if self._maker.level_of(each) != "red"])
 
-    def _level_of(self, audience: int) -> str:
-        """The level of an audience, which never changes."""
-        level = self._levels.get(audience)
-        if level is None:
-            level = self._levels[audience] = self._find_level(audience)
-        return level
-
-    def _current(
-        self, key: tuple[str, tuple[int, ...]], now_us: int, *, exercise: bool
-    ) -> Rendered | None:
-        found = self._kept.get(key)
+    def _current(self, shelf: Shelf, key: Key, now_us: int) -> Rendered | None:
+        found = shelf.get(key)
         if found is None or not found.boundary_us <= now_us < found.next_change_us:
             return None
         # The fold may commit before it tells, so what is kept may be ahead of it.
+        _, exercise = self._maker.named(key[0])
         if found.position < self._active.changed(key[1], exercise=exercise):
             return None
-        self._kept.move_to_end(key)
         return found
 
-    def _keep(self, key: tuple[str, tuple[int, ...]], made: Rendered) -> None:
-        before = self._kept.pop(key, None)
-        self._kept_bytes += len(made.body) - (len(before.body) if before else 0)
-        self._kept[key] = made
-        while len(self._kept) > 1 and (
-            len(self._kept) > KEPT_LIMIT or self._kept_bytes > KEPT_LIMIT_BYTES
-        ):
-            _, dropped = self._kept.popitem(last=False)
-            self._kept_bytes -= len(dropped.body)
-
-    def _make(
-        self, feed: str, format_: Format, rights: tuple[int, ...], now_us: int, *, exercise: bool
-    ) -> Rendered:
-        parts = Parted(format_, self._never_block, exercise=exercise)
-        with self._active.view(rights, now_us, exercise=exercise) as view:
-            parts.take(view)
-        heading = Heading(
-            feed=feed,
-            exercise=exercise,
-            level=strictest([self._level_of(each) for each in parts.audiences] or ["clear"]),
-            cursor=self._seal(view.position),
-            version=self._tag(feed, rights, view),
-            changed_us=view.changed_us,
-            items=len(parts.inside),
-            held=parts.held_total,
-            not_expressed=parts.not_expressed_total,
+    def _note(self, key: Key, made: Rendered) -> None:
+        """Remember what changed from the version before."""
+        before = self._good.get(key)
+        if before is None or before.parts is None or made.parts is None:
+            self._histories.pop(key, None)
+            return
+        added, removed = feed_delta.changes(before.parts, made.parts)
+        step = Step(
+            before.cursor, before.head_lines, before.tail_lines, tuple(added), tuple(removed)
         )
-        body = format_.render(parts.inside, heading)
-        return Rendered(
-            feed=feed,
-            body=body,
-            media_type=format_.media_type,
-            digest=hashlib.sha256(body).hexdigest(),
-            etag=heading.version,
-            cursor=heading.cursor,
-            level=heading.level,
-            position=view.position,
-            changed_us=view.changed_us,
-            boundary_us=view.boundary_us,
-            next_change_us=view.next_change_us,
-            items=heading.items,
-            held=tuple(parts.held),
-            held_total=parts.held_total,
-            not_expressed=tuple(parts.not_expressed),
-            not_expressed_total=parts.not_expressed_total,
-        )
+        self._histories.setdefault(key, History()).note(step)
+        for old in self._histories.keys() - self._good.keys():
+            del self._histories[old]
 
-    def _tag(self, feed: str, rights: tuple[int, ...], view: View) -> str:
-        """An opaque name for (feed, rights, position, moment, policy); 32 characters."""
-        text = repr((feed, rights, view.position, view.boundary_us, self._policy)).encode()
-        tag = hmac.digest(self._secret, text, "sha256")[:24]
-        return base64.urlsafe_b64encode(tag).decode()
+    def _published(self, key: Key, now_us: int) -> Rendered:
+        """A version that the engine takes, or the last good one."""
+        with self._lock:
+            kept = self._good.get(key)
+        _, exercise = self._maker.named(key[0])
+        stand = self._active.changed(key[1], exercise=exercise)
+        asked, until_us = self._refused.get(key, (-1, 0))
+        if kept is not None and asked == stand and now_us < until_us:
+            return kept
+        try:
+            return self._maker.published(key, now_us)
+        except Unavailable as error:
+            if kept is None or error.code != "feed-refused":
+                raise
+            self._refused[key] = (stand, now_us + ASK_AGAIN_US)
+            return msgspec.structs.replace(kept, checked=f"an older version: {error.message}")

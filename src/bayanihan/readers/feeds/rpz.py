@@ -2,7 +2,9 @@
 
 The file names no zone: owners are relative and the apex is `@`, so it loads under whatever
 name the resolver's configuration gives it, up to `ZONE_OCTETS` long. Each blocked name and
-all names below it answer NXDOMAIN.
+all names below it answer NXDOMAIN. A name below another listed one has no record of its own:
+it would make the names between the two exist, and the wildcard above would not reach these
+(RFC 4592 section 2.2.2).
 
 The serial is the moment of the content's last change in tenths of a second since 1970,
 modulo 2^32, so it grows in the sense of RFC 1982 and tells nothing of positions.
@@ -16,11 +18,8 @@ draft-vixie-dnsop-dns-rpz-00 sections 3 and 4 (actions, triggers); RFC 4027 (`te
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import Format, Heading, comment_lines
+from bayanihan.readers.feeds.format import NAMES, Format, Heading, Item, commented, name_refusal
 
 CANARY = "canary.bayanihan"
 ZONE_OCTETS = 64
@@ -29,8 +28,8 @@ TTL_S = 60
 _OWNER_OCTETS = 255
 # A name on the wire has a length octet before each label; `*.` takes two octets more.
 _NAME_LIMIT = _OWNER_OCTETS - ZONE_OCTETS - 2 - 1
-_SAFE = re.compile(r"[a-z0-9_-]++(?:\.[a-z0-9_-]++)++")
 _TENTH_US = 100_000
+_CANARY = f"a TXT query for {CANARY} answers with the version above"
 _ABOUT = (
     "A response policy zone (RPZ): the resolver's configuration gives the zone its name.",
     f"The zone's name may take up to {ZONE_OCTETS} octets. In BIND, `qname-wait-recurse no`",
@@ -41,8 +40,9 @@ _ABOUT = (
 def refusal(observable: Observable) -> str | None:
     """Why a name cannot be an owner in the zone; None when it can."""
     name = observable.value
-    if _SAFE.fullmatch(name) is None:
-        return "The name has no plain spelling."
+    reason = name_refusal(observable)
+    if reason is not None:
+        return reason
     if len(name) > _NAME_LIMIT:
         return f"The name is longer than {_NAME_LIMIT} characters, which no policy zone holds."
     # Such a last label would make the owner a trigger on addresses or name servers.
@@ -53,49 +53,31 @@ def refusal(observable: Observable) -> str | None:
     return None
 
 
-def render(observables: Sequence[Observable], heading: Heading) -> bytes:
-    """The zone with its comments and its canary."""
-    lines = [f"; {line}" for line in comment_lines(heading, RPZ, about=_ABOUT)]
+def head(heading: Heading) -> list[str]:
+    """The comments, the apex and the canary."""
     serial = heading.changed_us // _TENTH_US % (1 << 32)
-    lines += (
+    return [
+        *commented(";", heading, _CANARY, *_ABOUT),
         f"$TTL {TTL_S}",
         f"@ SOA localhost. hostmaster.localhost. {serial} {TTL_S} {TTL_S} 432000 {TTL_S}",
         "@ NS localhost.",
         f'{CANARY} TXT "{heading.version}"',
-    )
-    names = [observable.value for observable in observables]
-    lines += [f"{name} CNAME .\n*.{name} CNAME ." for name in names]
-    lines += [f"{name} CNAME .\n*.{name} CNAME ." for name in between(names)]
-    lines.append("")
-    return "\n".join(lines).encode("ascii")
+    ]
 
 
-def between(names: Iterable[str]) -> list[str]:
-    """The names that lie between a listed name and a listed name above it, sorted.
-
-    Without a record of its own such a name exists in the zone and is empty, so that the
-    wildcard above it would not reach it (RFC 4592 section 2.2.2).
-    """
-    listed = set(names)
-    found: set[str] = set()
-    for name in listed:
-        passed: list[str] = []
-        above = name.partition(".")[2]
-        while above:
-            if above in listed:
-                found.update(passed)
-                break
-            passed.append(above)
-            above = above.partition(".")[2]
-    return sorted(found)
+def lines(item: Item) -> list[str]:
+    """The name, and all names below it."""
+    return [f"{item.value} CNAME .", f"*.{item.value} CNAME ."]
 
 
 RPZ = Format(
     name="rpz.zone",
     engine="named-checkzone",
     media_type="text/dns",
-    types=frozenset({"domain"}),
+    types=NAMES,
     refusal=refusal,
-    render=render,
-    canary=f"a TXT query for {CANARY} answers with the version above",
+    head=head,
+    lines=lines,
+    canary=_CANARY,
+    covers=True,
 )

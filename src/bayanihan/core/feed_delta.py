@@ -1,0 +1,149 @@
+r"""What changed between two versions of a feed, and a digest that both sides can follow.
+
+A feed's file is a head, then lines in order, each once, then a tail. A `Delta` gives the new
+head and tail, and the lines to add and to remove. Both are said as they are in the end, not
+as steps: a line to add may be there already, and one to remove may be gone, so that one
+delta serves every version that bore the same cursor.
+
+The digest of a file is that of its head, its tail and its chunks. A chunk ends behind a line
+whose CRC-32 divides by `CHUNK_LINES`, so that where chunks end follows from the lines alone,
+and a change of some lines changes some chunks and no others:
+
+    SHA-256("bayanihan-tree-1\n" + SHA-256(head) + SHA-256(tail) + SHA-256(chunk 1) + ...)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from bayanihan.errors import Refused
+
+CHUNK_LINES = 256
+MEDIA_TYPE = "application/vnd.bayanihan.feed-delta+json"
+
+_PREFIX = b"bayanihan-tree-1\n"
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """From the versions of `since` to the version of `cursor`.
+
+    `head_lines` and `tail_lines` are how many lines the old file's head and tail have,
+    `head` and `tail` the new ones. `digest` is `tree-sha-256=` and the result's digest in
+    hexadecimal, `signature` the hub's over it, see `signed_text`.
+    """
+
+    feed: str
+    since: str
+    cursor: str
+    etag: str
+    digest: str
+    signature: str
+    items: int
+    head_lines: int
+    tail_lines: int
+    head: tuple[str, ...]
+    tail: tuple[str, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """A file in its parts: head and tail with their ends of line, and the chunks."""
+
+    head: bytes
+    chunks: tuple[bytes, ...]
+    tail: bytes
+    digests: tuple[bytes, ...]
+
+    @property
+    def digest(self) -> str:
+        """`tree-sha-256=` and the digest in hexadecimal."""
+        whole = hashlib.sha256(_PREFIX)
+        for part in (self.head, self.tail):
+            whole.update(hashlib.sha256(part).digest())
+        whole.update(b"".join(self.digests))
+        return f"tree-sha-256={whole.hexdigest()}"
+
+    def body(self) -> bytes:
+        """The file."""
+        return b"".join((self.head, *self.chunks, self.tail))
+
+
+def parts(head: Sequence[str], lines: Iterable[str], tail: Sequence[str]) -> Parts:
+    """A file of these lines, given without their ends. `lines` ascend, each comes once."""
+    chunks: list[bytes] = []
+    chunk: list[bytes] = []
+    for line in lines:
+        text = line.encode()
+        chunk.append(text)
+        if zlib.crc32(text) % CHUNK_LINES == 0:
+            chunk.append(b"")
+            chunks.append(b"\n".join(chunk))
+            chunk = []
+    if chunk:
+        chunk.append(b"")
+        chunks.append(b"\n".join(chunk))
+    return assembled(head, chunks, tail)
+
+
+def assembled(head: Sequence[str], chunks: Sequence[bytes], tail: Sequence[str]) -> Parts:
+    """A file of chunks that are cut already."""
+    return Parts(
+        _joined(head),
+        tuple(chunks),
+        _joined(tail),
+        tuple([hashlib.sha256(chunk).digest() for chunk in chunks]),
+    )
+
+
+def changes(old: Parts, new: Parts) -> tuple[list[str], list[str]]:
+    """The lines that `new` has and `old` has not, and the reverse, both ascending."""
+    before, after = set(old.digests), set(new.digests)
+    gone = _lines_of(old, after)
+    come = _lines_of(new, before)
+    return sorted(come - gone), sorted(gone - come)
+
+
+def apply(body: bytes, delta: Delta) -> bytes:
+    """The file after a delta.
+
+    Args:
+        body: the file of a version that bore the cursor `delta.since`.
+        delta: what changed.
+
+    Raises:
+        Refused: `bad-value` when the result has another digest: fetch the whole file.
+    """
+    lines = body.decode().split("\n")[:-1]
+    end = len(lines) - delta.tail_lines
+    if delta.head_lines < 0 or delta.tail_lines < 0 or end < delta.head_lines:
+        raise Refused("bad-value", "The file is not one that this delta changes", where="since")
+    kept = set(lines[delta.head_lines : end])
+    kept.difference_update(delta.removed)
+    kept.update(delta.added)
+    result = parts(delta.head, sorted(kept), delta.tail)
+    if result.digest != delta.digest:
+        raise Refused("bad-value", "The changed file has another digest", where="digest")
+    return result.body()
+
+
+def signed_text(feed: str, cursor: str, digest: str) -> bytes:
+    """What a hub signs about a version: its feed, its cursor and the digest with its label."""
+    return f"bayanihan-feed-1\n{feed}\n{cursor}\n{digest}\n".encode()
+
+
+def _joined(lines: Sequence[str]) -> bytes:
+    return "".join([f"{line}\n" for line in lines]).encode()
+
+
+def _lines_of(whole: Parts, known: set[bytes]) -> set[str]:
+    """The lines of the chunks whose digest is not known."""
+    found: set[str] = set()
+    for digest, chunk in zip(whole.digests, whole.chunks, strict=True):
+        if digest not in known:
+            found.update(chunk.decode().split("\n")[:-1])
+    return found

@@ -1,0 +1,78 @@
+"""`indicators.csv`: everything that may be blocked, one row each, for whatever reads tables.
+
+Source: RFC 4180, with `#` lines before the row of names.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from bayanihan.core import moment
+from bayanihan.core.observables import TYPES, Observable
+from bayanihan.readers.active import FOREVER_US
+from bayanihan.readers.feeds.format import Format, Heading, Item, commented
+
+COLUMNS = ("type", "value", "tlp", "mode", "valid_from", "valid_until", "exercise", "objects")
+
+_CANARY = "the number of rows below the row of names is the number of items above"
+_ABOUT = "Lines that begin with # are comments; then a row of names, then one row an item."
+_FORMULA = tuple("=+-@\t\r")
+
+
+def refusal(observable: Observable) -> str | None:
+    """Why it cannot be a cell; None when it can."""
+    if observable.value.startswith(_FORMULA):
+        return "A spreadsheet would take the value for a formula."
+    if not observable.value.isprintable():
+        return "The value has no plain spelling."
+    return None
+
+
+def head(heading: Heading) -> list[str]:
+    """The comments and the row of names."""
+    return [*commented("#", heading, _CANARY, _ABOUT), ",".join(COLUMNS)]
+
+
+def lines(item: Item) -> list[str]:
+    """One row."""
+    until = "" if item.valid_until_us == FOREVER_US else moment.render(item.valid_until_us)
+    cells = (
+        item.type,
+        item.value,
+        item.level,
+        item.mode,
+        moment.render(item.valid_from_us),
+        until,
+        "yes" if item.exercise else "no",
+        " ".join(item.ids),
+    )
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(cells)
+    return [row.getvalue()]
+
+
+def check(body: bytes) -> str | None:
+    """What a strict reader finds wrong with a file; None if nothing."""
+    text = [line for line in body.decode().split("\n")[:-1] if not line.startswith("#")]
+    if any(not line.isprintable() for line in text):
+        return "a line holds what is not printable"
+    rows = list(csv.reader(text, strict=True))
+    if not rows or tuple(rows[0]) != COLUMNS:
+        return "the row of names is not the first"
+    if any(len(row) != len(COLUMNS) for row in rows):
+        return "a row has another number of cells"
+    return None
+
+
+CSV = Format(
+    name="indicators.csv",
+    engine="any program that reads CSV",
+    media_type="text/csv; charset=utf-8",
+    types=frozenset(TYPES),
+    refusal=refusal,
+    head=head,
+    lines=lines,
+    canary=_CANARY,
+    check=check,
+)

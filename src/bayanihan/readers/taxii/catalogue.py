@@ -1,0 +1,245 @@
+"""What stands in the collections: a projection, folded by one thread and read by any.
+
+It answers with positions, never with bytes: these come from the ledger, which decides
+anew whether the reader may have them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from bayanihan.ledger import Entry, Projection, Scan
+from bayanihan.readers.taxii.facts import facts_of
+from bayanihan.readers.taxii.question import Question
+from bayanihan.readers.taxii.rows import SCHEMA, Batch, Place, Row, asks, key_of
+
+_CACHE_KIB = 32_768
+_DENSE_FACTOR = 3
+_ASKED_LIMIT = 1_024
+_FOUND = "position, stamp, key, mixed, first, line, version"
+
+
+class Found(NamedTuple):
+    """A row that may be shown; of a mixed object the reader's rights decide."""
+
+    position: int
+    stamp_us: int
+    key: int
+    mixed: int
+    first: int
+    line: int
+    version_us: int
+
+
+class Catalogue(Projection):
+    """The rows of all collections. Readers come on connections of their own."""
+
+    name = "taxii"
+    version = 1
+    kinds = ("object", "withdrawn", "erased")
+    schema = SCHEMA
+
+    def loaded(self) -> None:
+        """Find every place that the index has, and where each last grew."""
+        # The index over object keys is met at random places; it should stay in memory.
+        self.db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._scan: Scan | None = None
+        self._batch = Batch(self._is_erased)
+        self._places: dict[Place, int] = dict(_places(self.db))
+        self._asked: OrderedDict[Any, list[Place]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        # Up to where a reader may look: `position` moves before the places in memory do.
+        self.shown_to = self.position
+
+    # folding
+
+    def catch_up(self, scan: Scan, length: int, limit: int = 256) -> bool:
+        """As the base's; `scan` also tells which entries an erasure took."""
+        self._scan = scan
+        return super().catch_up(scan, length, limit)
+
+    def _is_erased(self, position: int) -> bool:
+        assert self._scan is not None
+        found = self._scan(position - 1, 1, ())
+        return not found or found[0][0].position != position or found[0][0].erased
+
+    def fold(self, entry: Entry, body: bytes | None) -> None:
+        """Take one entry in. What was erased since has no object id and is passed over."""
+        if not entry.object_id:
+            return
+        if entry.header.kind != "object":
+            self._batch.add(entry, None)
+        elif body is not None:
+            self._batch.add(entry, facts_of(entry.object_id, body))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """As the base's, with the batch written before the commit."""
+        self._batch = Batch(self._is_erased)
+        with super()._transaction():
+            yield
+            if self._batch:
+                self._batch.write(self.db)
+
+    def folded(self) -> None:
+        """Bring what is in memory to what was committed, and wake who waits for it."""
+        newest: dict[Place, int] = {}
+        for row in self._batch.fresh:
+            newest[row.place] = max(newest.get(row.place, 0), row.position)
+        self._batch = Batch(self._is_erased)
+        if newest.keys() <= self._places.keys():
+            for place, position in newest.items():
+                self._places[place] = max(position, self._places[place])
+        else:
+            before = self._places
+            grown = {place: max(at, before.get(place, 0)) for place, at in newest.items()}
+            self._places = before | grown  # whoever walks the old one is not disturbed
+        self.shown_to = self.position
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for loop, future in waiting:
+            with contextlib.suppress(RuntimeError):  # a closed loop waits for nothing
+                loop.call_soon_threadsafe(_release, future)
+
+    async def reached(self, position: int, timeout_s: float) -> bool:
+        """Wait until entries up to `position` are folded; False at the time-out."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + timeout_s
+        while self.shown_to < position:
+            future: asyncio.Future[None] = loop.create_future()
+            with self._lock:
+                self._waiting.append((loop, future))
+            if self.shown_to >= position:
+                break
+            try:
+                async with asyncio.timeout_at(until_s):
+                    await future
+            except TimeoutError:
+                return self.shown_to >= position
+        return True
+
+    # reading
+
+    def find(
+        self,
+        question: Question,
+        audiences: Sequence[int],
+        after: int,
+        upto: int,
+        limit: int,
+        deepest: int,
+    ) -> list[Found]:
+        """Rows that a question asks for, in order, with `after < position <= upto`.
+
+        Args:
+            question: see `Question`.
+            audiences: ids, ascending, as `Ledger.rights` gives them.
+            after: a position.
+            upto: a position.
+            limit: at most so many; fewer only when there are no more.
+            deepest: the deepest line to look on: `LATEST`, `OLDEST` or `BETWEEN`.
+        """
+        places = [
+            place
+            for place in self._asked_places(question, tuple(audiences), deepest)
+            if self._places.get(place, 0) > after
+        ]
+        if not places or after >= upto:
+            return []
+        end = min(upto, after + _DENSE_FACTOR * limit)
+        found = self._walk(places, after, end, limit)
+        if len(found) < limit and end < upto:
+            found += self._merge(places, end, upto, limit - len(found))
+        return found
+
+    def _asked_places(
+        self, question: Question, audiences: tuple[int, ...], deepest: int
+    ) -> list[Place]:
+        places = self._places
+        asked = (question, audiences, deepest, len(places))
+        known = self._asked.get(asked)
+        if known is None:
+            allowed = frozenset(audiences)
+            known = self._asked[asked] = [
+                place
+                for place in places
+                if place[0] <= deepest and place[1] == question.exercise and place[3] in allowed
+                if asks(question, place[2])
+            ]
+            while len(self._asked) > _ASKED_LIMIT:
+                self._asked.popitem(last=False)
+        return known
+
+    def _walk(self, places: Sequence[Place], after: int, end: int, limit: int) -> list[Found]:
+        """Every row between two positions, of which those at the places are taken."""
+        wanted = set(places)
+        rows = self.reading.execute(
+            f"SELECT {_FOUND}, exercise, shelf, audience FROM rows NOT INDEXED"
+            " WHERE position > ? AND position <= ? ORDER BY position",
+            (after, end),
+        )
+        found = (Found(*row[:7]) for row in rows if (row[5], *row[7:]) in wanted)
+        return list(islice(found, limit))
+
+    def _merge(self, places: Sequence[Place], after: int, upto: int, limit: int) -> list[Found]:
+        step = max(16, 2 * limit // len(places))
+        merged = heapq.merge(*[self._of_place(place, after, upto, step) for place in places])
+        return list(islice(merged, limit))
+
+    def _of_place(self, place: Place, after: int, upto: int, step: int) -> Iterator[Found]:
+        while True:
+            rows = self.reading.execute(
+                f"SELECT {_FOUND} FROM rows INDEXED BY rows_seen WHERE line = ? AND exercise = ?"
+                " AND shelf = ? AND audience = ? AND position > ? AND position <= ?"
+                " ORDER BY position LIMIT ?",
+                (*place, after, upto, step),
+            ).fetchall()
+            for row in rows:
+                yield Found(*row)
+            if len(rows) < step:
+                return
+            after = rows[-1][0]
+
+    def rows_of(self, keys: Collection[int]) -> list[Row]:
+        """Every row of some objects, by their keys, whoever may see them."""
+        rows = self.reading.execute(
+            "SELECT * FROM rows WHERE key IN (SELECT value FROM json_each(?)) ORDER BY position",
+            (json.dumps(list(keys)),),
+        )
+        return [Row(*row) for row in rows]
+
+    def rows_of_ids(self, object_ids: Collection[str]) -> list[Row]:
+        """As `rows_of`, by object ids."""
+        return self.rows_of([key_of(object_id) for object_id in object_ids])
+
+
+def _release(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _places(db: Any) -> Iterator[tuple[Place, int]]:
+    """Every place of the index with its newest position: one step a place, not a row."""
+    columns = "line, exercise, shelf, audience"
+    place: Place = (-1, 0, "", 0)
+    while found := db.execute(
+        f"SELECT {columns} FROM rows INDEXED BY rows_seen WHERE ({columns}) > (?, ?, ?, ?)"
+        f" ORDER BY {columns} LIMIT 1",
+        place,
+    ).fetchone():
+        place = found
+        newest = db.execute(
+            "SELECT max(position) FROM rows INDEXED BY rows_seen"
+            " WHERE line = ? AND exercise = ? AND shelf = ? AND audience = ?",
+            place,
+        ).fetchone()[0]
+        yield place, newest

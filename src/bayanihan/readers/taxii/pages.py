@@ -1,0 +1,284 @@
+"""Reading collections: a page of what one viewer may see, at a cost that its size decides.
+
+The catalogue says where the page's objects stand; the ledger gives the bytes and decides
+about the viewer's rights. A page is never called the last one while entries that were
+committed before the question are still to be folded: it waits for them a while, and then
+says so instead of giving a stale answer. A client that goes by its own clock would never
+come back for what such an answer left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bayanihan.core.marking import Viewer
+from bayanihan.errors import Unavailable
+from bayanihan.ledger import Item, Ledger, Where
+from bayanihan.readers.taxii.catalogue import Catalogue, Found
+from bayanihan.readers.taxii.query import Filters
+from bayanihan.readers.taxii.question import Question
+from bayanihan.readers.taxii.rows import BETWEEN, LATEST, OLDEST, Row, asks
+from bayanihan.readers.taxii.versions import ALL, FIRST, LAST, Held, Wanted, shown
+
+PAGE_LIMIT_BYTES = 8 * 1024 * 1024
+FOLDED_WITHIN_S = 5.0
+# Rows looked at for one page before it is answered with what was found until then.
+LOOKED_AT_LIMIT = 5_000
+_ROUNDS = 20
+# Wanted entries so near to each other are read in one go.
+_GAP = 8
+
+
+class Place(NamedTuple):
+    """Where an object of a page stands."""
+
+    position: int
+    stamp_us: int
+
+
+class Selection(NamedTuple):
+    """Places in order; the position that was looked at last, and whether more may follow."""
+
+    places: list[Place]
+    looked_at: int
+    more: bool
+
+
+class Bodies(NamedTuple):
+    """A page of bytes. `last` is the position after which the next page begins."""
+
+    bodies: list[bytes]
+    stamps_us: list[int]
+    last: int
+    more: bool
+
+
+class Items(NamedTuple):
+    """A page of entries with their bytes. `last` as in `Bodies`."""
+
+    items: list[Item]
+    last: int
+    more: bool
+
+
+class Shelves:
+    """Answers what is asked of collections.
+
+    Args:
+        ledger: gives bytes and rights.
+        catalogue: says where objects stand.
+        folded_within_s: how long a page waits for the catalogue.
+    """
+
+    def __init__(
+        self, ledger: Ledger, catalogue: Catalogue, folded_within_s: float = FOLDED_WITHIN_S
+    ) -> None:
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._folded_within_s = folded_within_s
+
+    async def bodies(
+        self, viewer: Viewer, question: Question, filters: Filters, after: int, limit: int
+    ) -> Bodies:
+        """A page of bytes.
+
+        Args:
+            viewer: who reads.
+            question: the collection's.
+            filters: what the request narrows it to.
+            after: the position to go on after.
+            limit: how many objects at most.
+
+        Raises:
+            Unavailable: `starting` when the catalogue stays behind.
+        """
+        selection = await self.select(viewer, question, filters, after, limit)
+        found: list[bytes] = []
+        stamps_us: list[int] = []
+        size_bytes, where = 0, Where(exercise=question.exercise)
+        for cluster in clusters(selection.places):
+            wanted = {place.stamp_us for place in cluster}
+            for body, stamp_us in self._read_bodies(viewer, cluster, where):
+                if stamp_us in wanted:
+                    found.append(body)
+                    stamps_us.append(stamp_us)
+                    size_bytes += len(body)
+            if size_bytes > PAGE_LIMIT_BYTES and cluster[-1] != selection.places[-1]:
+                return Bodies(found, stamps_us, cluster[-1].position, more=True)
+        return Bodies(found, stamps_us, selection.looked_at, selection.more)
+
+    def _read_bodies(
+        self, viewer: Viewer, cluster: Sequence[Place], where: Where
+    ) -> Iterator[tuple[bytes, int]]:
+        after, last, more = cluster[0].position - 1, cluster[-1].position, True
+        while more and after < last:
+            page = self._ledger.read_bodies(viewer, after, last - after, where)
+            yield from zip(page.bodies, page.stamps, strict=True)
+            after, more = page.last, page.more
+
+    async def items(
+        self, viewer: Viewer, question: Question, filters: Filters, after: int, limit: int
+    ) -> Items:
+        """As `bodies`, with the entries: for what tells about objects."""
+        selection = await self.select(viewer, question, filters, after, limit)
+        found: list[Item] = []
+        size_bytes, where = 0, Where(exercise=question.exercise)
+        for cluster in clusters(selection.places):
+            wanted = {place.position for place in cluster}
+            at, last, more = cluster[0].position - 1, cluster[-1].position, True
+            while more and at < last:
+                page = self._ledger.read(viewer, at, last - at, where)
+                found += [item for item in page.items if item.entry.position in wanted]
+                size_bytes += sum(len(item.body) for item in page.items)
+                at, more = page.last, page.more
+            if size_bytes > PAGE_LIMIT_BYTES and cluster[-1] != selection.places[-1]:
+                return Items(found, cluster[-1].position, more=True)
+        if filters.ids:  # rows are found by a number made of the id, which two may share
+            found = [item for item in found if item.entry.object_id in filters.ids]
+        return Items(found, selection.looked_at, selection.more)
+
+    async def select(
+        self, viewer: Viewer, question: Question, filters: Filters, after: int, limit: int
+    ) -> Selection:
+        """Where the objects of a page stand."""
+        narrowed = question.narrowed(frozenset(filters.types))
+        if narrowed is None or filters.nothing:
+            return Selection([], after, more=False)
+        length = self._ledger.length
+        found = Selection([], after, more=True)
+        for _ in range(_ROUNDS):
+            upto = self._catalogue.shown_to
+            found = self._look(viewer, narrowed, filters, after, upto, limit)
+            if found.more and found.places:
+                return found
+            if found.more:
+                after = found.looked_at
+                await asyncio.sleep(0)
+            elif upto >= length:
+                return found
+            elif not await self._catalogue.reached(length, self._folded_within_s):
+                return _unfinished(found, filters)
+        return found
+
+    def _look(
+        self,
+        viewer: Viewer,
+        question: Question,
+        filters: Filters,
+        after: int,
+        upto: int,
+        limit: int,
+    ) -> Selection:
+        """One look into the catalogue, bounded in what it looks at."""
+        audiences = self._ledger.rights(viewer)
+        wanted, reader = filters.wanted, _Reader(question, frozenset(audiences), upto)
+        if filters.ids:
+            return self._look_up(reader, filters, after, upto, limit)
+        deepest = _deepest(wanted)
+        places: list[Place] = []
+        at, looked = after, 0
+        while len(places) <= limit and looked < LOOKED_AT_LIMIT:
+            missing = limit + 1 - len(places)
+            some = self._catalogue.find(question, audiences, at, upto, missing, deepest)
+            places += self._kept(some, reader, wanted)
+            looked += len(some)
+            at = some[-1].position if len(some) == missing else max(at, upto)
+            if at >= upto:
+                break
+        if len(places) > limit:
+            return Selection(places[:limit], places[limit - 1].position, more=True)
+        return _cut(places, at, more=at < upto)
+
+    def _kept(self, some: Sequence[Found], reader: _Reader, wanted: Wanted) -> Iterator[Place]:
+        mixed = {row.key for row in some if row.mixed}
+        rows = self._catalogue.rows_of(mixed) if mixed else []
+        shown_at = {row.position for row in reader.shown(rows, wanted)}
+        for row in some:
+            if row.position in shown_at if row.mixed else _is_wanted(row, wanted):
+                yield Place(row.position, row.stamp_us)
+
+    def _look_up(
+        self, reader: _Reader, filters: Filters, after: int, upto: int, limit: int
+    ) -> Selection:
+        rows = self._catalogue.rows_of_ids(filters.ids)
+        places = [
+            Place(row.position, row.stamp_us)
+            for row in sorted(reader.shown(rows, filters.wanted), key=lambda row: row.position)
+            if row.position > after
+        ]
+        if len(places) > limit:
+            return Selection(places[:limit], places[limit - 1].position, more=True)
+        return _cut(places, max(after, upto), more=False)
+
+
+class _Reader(NamedTuple):
+    """Whose eyes rows are looked at with: the question, the audiences and up to where."""
+
+    question: Question
+    audiences: frozenset[int]
+    upto: int
+
+    def shown(self, rows: Sequence[Row], wanted: Wanted) -> list[Row]:
+        """Those of the rows of some objects that are shown."""
+        objects: dict[int, dict[int, Row]] = {}
+        for row in rows:
+            if self._sees(row):
+                objects.setdefault(row.key, {})[row.position] = row
+        return [
+            by_position[held.position]
+            for by_position in objects.values()
+            for held in shown(map(_held, by_position.values()), wanted)
+        ]
+
+    def _sees(self, row: Row) -> bool:
+        return (
+            row.audience in self.audiences
+            and row.position <= self.upto
+            and bool(row.exercise) == self.question.exercise
+            and asks(self.question, row.shelf)
+        )
+
+
+def _held(row: Row) -> Held:
+    return Held(row.position, row.origin, row.version_us, row.digest)
+
+
+def _cut(places: list[Place], looked_at: int, *, more: bool) -> Selection:
+    # Where something was found, the page ends with it: `next` and its date say the same.
+    return Selection(places, places[-1].position if places else looked_at, more)
+
+
+def _unfinished(found: Selection, filters: Filters) -> Selection:
+    """What is known already, as a page after which more follows."""
+    if found.places and not filters.ids:
+        return found._replace(more=True)
+    raise Unavailable("starting", "The collections are being brought up to date", retry_after_s=5)
+
+
+def _deepest(wanted: Wanted) -> int:
+    if wanted.times_us or ALL in wanted.words:
+        return BETWEEN
+    return OLDEST if FIRST in wanted.words else LATEST
+
+
+def _is_wanted(row: Found, wanted: Wanted) -> bool:
+    return (
+        ALL in wanted.words
+        or (LAST in wanted.words and row.line == LATEST)
+        or (FIRST in wanted.words and bool(row.first))
+        or row.version_us in wanted.times_us
+    )
+
+
+def clusters(places: Sequence[Place]) -> Iterator[list[Place]]:
+    """Places parted where the gap between two is wide."""
+    cluster: list[Place] = []
+    for place in places:
+        if cluster and place.position - cluster[-1].position > _GAP:
+            yield cluster
+            cluster = []
+        cluster.append(place)
+    if cluster:
+        yield cluster

@@ -1,0 +1,196 @@
+"""Every way out of a hub, taken from its own route table, and how to look through each.
+
+An address that is not known here fails the gate: whoever adds an exit says here how it is
+looked through.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from litestar.handlers import ASGIRouteHandler
+
+from bayanihan.app import handlers
+from tests.gate.model import Who, must_see, shown, shown_in_feed, words_of
+from tests.gate.world import Answer, World
+
+NOWHERE = "indicator--00000000-0000-4000-8000-000000000000"
+_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_TAXII = {"accept": "application/taxii+json;version=2.1"}
+
+# What is sent to the addresses that change things: each is refused, or changes nothing.
+# `own` says that the object ids named must not be the reader's own.
+BODIES: dict[tuple[str, str], Any] = {
+    ("POST", "/api/objects"): lambda ids: {
+        "objects": [{"type": "indicator", "id": i} for i in ids]
+    },
+    ("POST", "/api/objects/{object_id}/erase"): None,
+    ("DELETE", "/api/objects/{object_id}"): None,
+    ("POST", "/api/members/{code}/constituents"): {"name": ""},
+    ("POST", "/api/members/{code}/leave"): None,
+    ("POST", "/api/members/{code}/join"): None,
+    ("POST", "/api/members/{code}/protection"): {"shown": True},
+    ("POST", "/api/groups/{name}"): {"members": ["XX"]},
+    ("POST", "/api/keys"): {"scopes": ["none"]},
+    ("DELETE", "/api/keys/{key_id}"): None,
+    ("POST", "/api/keys/{key_id}/agents/{public}"): None,
+    ("POST", "/api/receipts"): {"receipt": {}},
+    ("POST", "/api/law/classify"): {},
+    ("POST", "/api/law/duties"): {},
+    ("POST", "/sign-in"): b"key=byn_nobody_nothing",
+    ("POST", "/sign-out"): None,
+    ("POST", "/taxii2/{root}/collections/{name}/objects"): {"objects": [{"type": "indicator"}]},
+    ("DELETE", "/taxii2/{root}/collections/{name}/objects/{object_id}"): None,
+}
+QUESTIONS = {
+    "/api/checkpoint/consistency": "?old=1&new=2",
+    "/api/objects": "?limit=1000",
+    "/api/stream": "",
+}
+
+
+@dataclass(frozen=True)
+class Exit:
+    """One address with one method. `endless` answers do not end by themselves."""
+
+    method: str
+    path: str
+    endless: bool = False
+
+    @property
+    def is_feed(self) -> bool:
+        return self.path in ("/feeds/{feed}", "/api/feeds")
+
+    @property
+    def is_page(self) -> bool:
+        return not self.path.startswith(("/api", "/taxii2", "/feeds/", "/health", "/metrics"))
+
+
+def exits_of(world: World) -> list[Exit]:
+    """The exits that the hub says it has."""
+    found = []
+    for handler in handlers(world.hub):
+        for path in handler.paths:
+            plain = _PARAMETER.sub(lambda match: f"{{{match[1]}}}", path)
+            if isinstance(handler, ASGIRouteHandler):
+                found.append(Exit("GET", plain, endless=True))
+            else:
+                found += [Exit(str(each), plain) for each in sorted(handler.http_methods)]
+    return sorted(set(found), key=lambda each: (each.path, each.method))
+
+
+@dataclass
+class Look:
+    """What one look through the exits found and counted."""
+
+    world: World
+    visited: set[Exit] = field(default_factory=set)
+    triples: int = 0
+    turn: int = 0
+
+    def all(self, readers: list[Who]) -> None:
+        """Look through every exit as every reader."""
+        self.world.settle()
+        every = exits_of(self.world)
+        for who in readers:
+            for exit_ in every:
+                self.through(exit_, who)
+            self.completely(who)
+
+    def through(self, exit_: Exit, who: Who) -> None:
+        """Look through one exit as one reader, by key, and by session where there is one."""
+        for path, body in self._requests(exit_, who):
+            headers = dict(_TAXII) if exit_.path.startswith("/taxii2") else {}
+            if headers and exit_.method != "GET":
+                headers["content-type"] = headers["accept"]
+            answer = self.world.ask(
+                exit_.method, path, who, body, headers=headers, endless=exit_.endless
+            )
+            self._judge(exit_, who, path, body, answer)
+            if exit_.is_page and exit_.method == "GET" and who.cookie:
+                answer = self.world.ask(exit_.method, path, who, by_cookie=True)
+                # A session ends with its key: then it is the public that looks.
+                seen_as = self.world.people[0] if who.ended else who
+                self._judge(exit_, seen_as, path, body, answer)
+        self.visited.add(exit_)
+
+    def _requests(self, exit_: Exit, who: Who) -> Iterator[tuple[str, bytes]]:
+        names = _PARAMETER.findall(exit_.path)
+        place = (exit_.method, exit_.path)
+        assert exit_.method in ("GET", "HEAD") or place in BODIES, f"no way to visit {exit_}"
+        values = [self._values(exit_, name, who) for name in names]
+        for chosen in product(*values):
+            path = exit_.path.format(**dict(zip(names, chosen, strict=True)))
+            path += "/" if path.startswith("/taxii2") else ""
+            body = BODIES.get(place, b"")
+            yield path + QUESTIONS.get(exit_.path, ""), self._encoded(body, who)
+
+    def _encoded(self, body: Any, who: Who) -> bytes:
+        if callable(body):
+            body = body(self._others_ids(who))
+        if body is None or isinstance(body, bytes):
+            return body or b""
+        return json.dumps(body).encode()
+
+    def _others_ids(self, who: Who) -> list[str]:
+        own = {said.object_id for said in self.world.region.said if said.origin == who.origin}
+        return [*sorted({said.object_id for said in self.world.region.said} - own), NOWHERE]
+
+    def _values(self, exit_: Exit, name: str, who: Who) -> list[str]:
+        region, hub = self.world.region, self.world.hub
+        if name == "object_id":
+            if exit_.method != "GET":
+                return self._others_ids(who)
+            return [*sorted({said.object_id for said in region.said}), NOWHERE]
+        if name == "feed":
+            feeds = sorted(hub.press.feeds)
+            self.turn += 1
+            start = self.turn * 7
+            return list({feeds[(start + step) % len(feeds)] for step in range(12)})
+        known = {
+            "code": ["XX"],
+            "key_id": ["nobody"],
+            "public": ["00"],
+            "root": list(hub.taxii.roots),
+            "status_id": ["00000000-0000-4000-8000-000000000000"],
+        }
+        if name == "name":
+            if exit_.path.startswith("/taxii2"):
+                shelves = [shelf.alias for shelf in hub.taxii.roots["region"].collections]
+                return shelves[:1] if "object_id" in exit_.path else shelves
+            return ["style.css"] if exit_.path.startswith("/static") else ["region"]
+        assert name in known, f"no way to fill {{{name}}} of {exit_}"
+        return known[name]
+
+    def _judge(self, exit_: Exit, who: Who, path: str, body: bytes, answer: Answer) -> None:
+        region = self.world.region
+        assert answer.status < 500, (exit_, who.name, path, answer)
+        allowed: set[str] = set()
+        if exit_.is_feed:
+            if not who.key or "feed" in who.scopes:
+                allowed = shown_in_feed(who, region, exercise="exercise-" in path)
+                if exit_.path == "/api/feeds":  # says of each feed what it lacks, of both kinds
+                    allowed |= shown_in_feed(who, region, exercise=True)
+        elif not who.key or "read" in who.scopes:
+            allowed = shown(who, region)
+        everything, sent = answer.everything, path.encode() + body
+        for word in words_of(region) - allowed:
+            told = word.encode()
+            assert told not in everything or told in sent, (
+                f"{who.name} was shown {word} by {exit_.method} {path}"
+            )
+        self.triples += len({said.object_id for said in region.said})
+
+    def completely(self, who: Who) -> None:
+        """What a reader may see is there: without this, a hub that shows nothing would pass."""
+        if who.ended or (who.key and "read" not in who.scopes):
+            return
+        answer = self.world.ask("GET", "/api/objects?limit=1000", who)
+        for said in self.world.region.said:
+            if said.kind == "object" and not said.erased and must_see(who, said):
+                assert said.raw in answer.body, f"{who.name} was not shown {said.secrets}"

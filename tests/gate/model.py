@@ -1,0 +1,152 @@
+"""Who may see what: the rules of TLP 2.0 and of this hub, told once more and plainly.
+
+This shares nothing with the hub's own code. It keeps for each thing that was said the very
+set of members who may see it, and takes members out of that set when they leave: slow, and
+easy to believe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+ORDER = ["clear", "green", "amber", "amber+strict", "red"]
+DEFAULT = "amber+strict"
+
+
+@dataclass
+class Who:
+    """A reader. `key` is "" for the public; `ended` says that the key is no longer good."""
+
+    name: str
+    key: str = ""
+    person: str = ""
+    member: str = ""
+    constituent: str = ""
+    scopes: frozenset[str] = frozenset()
+    cookie: str = ""
+    ended: bool = False
+
+    @property
+    def origin(self) -> str:
+        if not self.member:
+            return "HUB"
+        return f"{self.member}/{self.constituent}" if self.constituent else self.member
+
+
+@dataclass
+class Said:
+    """One entry as the model sees it.
+
+    `secrets` are the words that only those may see who may see the entry; `object_id` is
+    one more, which outlives an erasure.
+    """
+
+    object_id: str
+    author: str
+    origin: str
+    level: str
+    members: set[str]
+    groups: tuple[str, ...]
+    persons: set[str]
+    exercise: bool
+    secrets: tuple[str, ...]
+    raw: bytes = b""
+    marked: bool = False
+    kind: str = "object"
+    erased: bool = False
+    # The author's member has left since: they may have lost their own entry, or kept it.
+    author_left: bool = False
+
+
+@dataclass
+class Region:
+    """Groups and everything that was said, as the model keeps them."""
+
+    groups: dict[str, set[str]] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+
+    def audience(
+        self, marks: list[str], tlp: str, group: str
+    ) -> tuple[str, tuple[str, ...], set[str]]:
+        """Level, groups and members for marks such as `red`, `group:pair`, `other`, `words`."""
+        levels = [mark for mark in marks if mark in ORDER]
+        levels += [DEFAULT for mark in marks if mark == "other"]
+        groups = sorted({mark[6:] for mark in marks if mark.startswith("group:")})
+        if groups and not levels:
+            levels = [DEFAULT]
+        level = max(levels, key=ORDER.index) if levels else tlp or DEFAULT
+        if groups and level in ("clear", "green"):
+            level = max("amber", DEFAULT, key=ORDER.index)
+        if level not in ("amber", "amber+strict"):
+            return level, (), set()
+        names = tuple(groups) or (group or "region",)
+        return level, names, set.intersection(*(self.groups[name] for name in names))
+
+    def set_group(self, name: str, members: set[str]) -> None:
+        """Who is taken out loses everything that was shared with the group until now."""
+        for code in self.groups.get(name, set()) - members:
+            for said in self.said:
+                if name in said.groups:
+                    said.members.discard(code)
+        self.groups[name] = set(members)
+
+    def leave(self, code: str) -> None:
+        for said in self.said:
+            said.author_left |= said.origin.partition("/")[0] == code
+        for name, members in self.groups.items():
+            self.set_group(name, members - {code})
+
+    def join(self, code: str) -> None:
+        self.set_group("region", self.groups["region"] | {code})
+
+
+def must_see(who: Who, said: Said) -> bool:
+    """Whether a reader is owed an entry: not where their member left, and came again."""
+    left = said.author_left and who.person == said.author and who.person not in said.persons
+    return may_see(who, said) and (not left or may_see(replace(who, person=""), said))
+
+
+def may_see(who: Who, said: Said) -> bool:
+    """Whether a reader has the right to an entry."""
+    if who.ended:
+        return False
+    if said.level == "clear":
+        return True
+    if not who.key:
+        return False
+    if said.level == "green":
+        return True
+    if who.person in said.persons or who.person == said.author:
+        return True
+    if said.level == "red" or not who.member:
+        return False
+    if said.level == "amber+strict" and who.constituent:
+        return False
+    return who.member in said.members
+
+
+def shown(who: Who, region: Region) -> set[str]:
+    """Every word that this reader may meet in some answer."""
+    words: set[str] = set()
+    for said in region.said:
+        if may_see(who, said):
+            words.add(said.object_id)
+            if not said.erased:
+                words.update(said.secrets)
+    return words
+
+
+def shown_in_feed(who: Who, region: Region, *, exercise: bool) -> set[str]:
+    """The same for a feed: RED is never in one, nor an exercise in one that is none."""
+    return {
+        word
+        for said in region.said
+        if may_see(who, said) and said.level != "red" and said.exercise == exercise
+        if not said.erased
+        for word in (said.object_id, *said.secrets)
+    }
+
+
+def words_of(region: Region) -> set[str]:
+    """Every word that somebody may not see."""
+    return {word for said in region.said for word in (said.object_id, *said.secrets)}

@@ -1,0 +1,60 @@
+"""The TAXII interface over a record in memory of the test: no socket, no other room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import httpx
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+
+from bayanihan.core.marking import Viewer
+from bayanihan.errors import BayanihanError
+from bayanihan.readers.taxii import Discovery, Interface, Statuses, roots_of, routes
+from bayanihan.web.errors import on_any, on_http, on_ours
+from bayanihan.web.sign_in import signing_in
+from tests.readers.taxii.shelved import SG, Shelved
+
+OBJECTS = "/taxii2/region/collections/everything/objects/"
+
+
+class Closed:
+    """An entrance that nobody uses: for tests that only read."""
+
+    def upload(self, request: Any) -> AbstractContextManager[Any]:
+        raise NotImplementedError
+
+    async def submit(self, viewer: Viewer, data: bytes, terms: Mapping[str, Any]) -> list[Any]:
+        raise NotImplementedError
+
+    async def withdraw(self, viewer: Viewer, object_id: str) -> None:
+        raise NotImplementedError
+
+
+def client(shelved: Shelved) -> httpx.AsyncClient:
+    """A client of the interface; whoever sends a key is Singapore's duty officer."""
+    interface = Interface(
+        shelved.ledger,
+        shelved.catalogue,
+        roots_of(()),
+        Discovery("Test"),
+        Closed(),
+        Statuses(shelved.ledger, bytes),
+        max_content_length=1_000_000,
+        takes_stix=True,
+    )
+    interface.shelves = shelved.shelves  # which never wait for the fold
+    app = Litestar(
+        routes(interface),
+        exception_handlers={BayanihanError: on_ours, HTTPException: on_http, Exception: on_any},
+        openapi_config=None,
+        logging_config=None,
+    )
+    signed = signing_in(app, lambda text: SG)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(signed),  # type: ignore[arg-type]
+        base_url="http://hub.example",
+        headers={"Authorization": "Bearer k"},
+    )
