@@ -149,7 +149,7 @@ class Hub:
 
     def _open_press(self, key: SigningKey) -> Press:
         lines, own_names = never_block_lines(), self.settings.own_names
-        never_block = NeverBlock(lines, PublicSuffixList().is_public, own_names)
+        never_block = NeverBlock(lines, _is_public_suffix, own_names)
         return Press(
             self.active,
             FORMATS,
@@ -278,6 +278,16 @@ class Hub:
         self.active.close()
         self.catalogue.close()
         self._lock.close()
+
+
+@functools.cache
+def _suffixes() -> PublicSuffixList:
+    """The list, read at the first question: a start need not wait for it."""
+    return PublicSuffixList()
+
+
+def _is_public_suffix(name: str) -> bool:
+    return bool(_suffixes().is_public(name))
 
 
 class Entrance:

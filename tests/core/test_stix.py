@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bayanihan.core.json_bytes import walk
 from bayanihan.core.marking import TLP_1_IDS, TLP_2_IDS
-from bayanihan.core.stix import PLANS, check, spec_of, split
+from bayanihan.core.stix import SHAPES, check, spec_of, split
 from bayanihan.errors import Refused
 from tests.core.stix_vectors import VALID, changed, compact, load, shared, shared_bytes
 
@@ -34,7 +34,7 @@ def fault_of(read: Callable[[bytes], object], raw: bytes) -> Refused | None:
 
 
 def test_there_is_a_valid_vector_for_every_type() -> None:
-    assert VALID.keys() == PLANS.keys()
+    assert VALID.keys() == SHAPES.keys()
 
 
 # --- split
@@ -148,6 +148,17 @@ def test_any_bytes_are_split_or_refused(data: bytes | str) -> None:
 )
 def test_the_version_of_an_object(value: Any, version: str) -> None:
     assert spec_of(compact(value)) == version
+
+
+@pytest.mark.parametrize("kind", [*VALID, "x-custom"])
+def test_no_object_of_2_0_passes_as_one_of_2_1(kind: str) -> None:
+    """Intake asks for the version only of what did not pass."""
+    bare = {**VALID.get(kind, VALID["incident"]), "type": kind}
+    bare["id"] = f"{kind}--{bare['id'][-36:]}"
+    assert fault_of(check, compact(bare)) is None
+    del bare["spec_version"]
+    for value in (bare, bare | {"spec_version": "2.0"}, bare | {"created": "2026-01-01T00:00:00Z"}):
+        assert fault_of(check, compact(value)) or spec_of(compact(value)) == "2.1"
 
 
 # --- check

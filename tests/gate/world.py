@@ -160,7 +160,7 @@ class World:
     def settle(self) -> None:
         """Wait until every projection stands where the ledger does."""
         until_s = time.monotonic() + 20
-        while not not any(map(self.hub.folding.lag, self.hub.folding.projections)):
+        while any(map(self.hub.folding.lag, self.hub.folding.projections)):
             assert time.monotonic() < until_s, "the projections do not come up"
             time.sleep(0.002)
 

@@ -22,18 +22,17 @@ from bayanihan.core.marking import LEVEL_OF_ID
 from bayanihan.core.stix_observables import OBSERVABLES, Observable
 from bayanihan.core.stix_plan import Plan, apply, is_identifier, is_own_id, is_uuid, plan_of
 from bayanihan.core.stix_rules import RULES, check_extensions, check_markings
-from bayanihan.core.stix_types import VERSIONED, Core, MarkingDefinition
+from bayanihan.core.stix_types import VERSIONED, Core, MarkingDefinition, Part
 from bayanihan.core.stix_values import Notes, Warning  # noqa: A004
 from bayanihan.errors import Refused
 
-PLANS: dict[str, Plan] = {
-    **{kind: plan_of(shape) for kind, shape in VERSIONED.items()},
-    **{kind: plan_of(shape) for kind, shape in OBSERVABLES.items()},
-    "marking-definition": plan_of(MarkingDefinition),
+SHAPES: dict[str, type[Part]] = {
+    **VERSIONED,
+    **OBSERVABLES,
+    "marking-definition": MarkingDefinition,
 }
+"""The types that STIX defines. Their plans are made at first use, so that a hub starts soon."""
 WARNINGS_LIMIT = 100
-_CUSTOM = plan_of(Core)
-_CUSTOM_OBSERVABLE = plan_of(Observable)
 _TYPE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 _KEY = re.compile(rb'[ \t\r\n]*([,{])[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
@@ -190,11 +189,10 @@ def check(raw: bytes) -> Checked:
     value = json_bytes.decode_any_depth(raw)
     kind = _kind_of(value)
     notes: Notes = []
-    plan = PLANS.get(kind)
-    if plan is None:
-        plan = _custom_plan(kind, value, notes)
+    shape = SHAPES.get(kind)
+    plan = plan_of(shape or _custom_shape(kind, value, notes))
     deep = apply(plan, value, notes)
-    if kind not in PLANS or not is_own_id(value["id"], kind):
+    if shape is None or not is_own_id(value["id"], kind):
         _check_id(value["id"], kind)
     if "granular_markings" in value:
         check_markings(value)
@@ -222,14 +220,14 @@ def _kind_of(value: Any) -> str:
     return kind
 
 
-def _custom_plan(kind: str, value: dict[str, Any], notes: Notes) -> Plan:
+def _custom_shape(kind: str, value: dict[str, Any], notes: Notes) -> type[Part]:
     """The common properties alone, for a type that STIX does not define."""
     if not _TYPE.fullmatch(kind) or kind == "action" or not 3 <= len(kind) <= 250:
         message = "A type has 3 to 250 of a-z, 0-9 and single hyphens, and is not `action`."
         raise Refused("bad-value", message, where="$.type")
     notes.append(Warning("custom-type", "$.type", "STIX does not define this type; it is kept."))
     versioned = "created" in value or "modified" in value or _is_new_domain_object(value)
-    return _CUSTOM if versioned else _CUSTOM_OBSERVABLE
+    return Core if versioned else Observable
 
 
 def _is_new_domain_object(value: dict[str, Any]) -> bool:

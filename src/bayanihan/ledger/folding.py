@@ -2,7 +2,7 @@
 
 Under a flood the writer and the event loop come first: after each slice the thread rests
 in proportion to the time it took, so that folding never takes more than its share of the
-interpreter. A lone report is folded at once.
+interpreter. A lone report is folded at once, but for the moment in which it is answered.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _REST_FACTOR = 1.0
 # Entries that come one by one are folded together: one transaction each costs more.
 _REST_AT_LEAST_S = 0.02
 _WAIT_S = 1.0
+# Whoever reported is answered and the streams are written to meanwhile: they are waited for.
+_LET_PASS_S = 0.01
 
 
 class Folding:
@@ -60,6 +62,7 @@ class Folding:
             while not self._stopping.is_set():
                 if not self._tried():
                     self._ledger.wait(min(p.position for p in self.projections), _WAIT_S)
+                    self._stopping.wait(_LET_PASS_S)
         except Exception as error:
             logger.critical("a projection cannot be folded: %s", error, exc_info=error)
             self.failed = error

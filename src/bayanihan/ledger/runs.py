@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,30 @@ _Recent = dict[int, int | list[int]]
 
 
 class _Run:
-    """One immutable file: `size` sorted keys, then the position of each."""
+    """One immutable file: `size` sorted keys, then the position of each.
 
-    __slots__ = ("first", "keys", "last", "path", "positions", "units")
+    It is opened at the first look-up, so that a start does not wait for what opens it.
+    """
 
     def __init__(self, path: Path) -> None:
-        import numpy as np
-
         first, last, units = path.stem.split("-")
         self.path, self.first, self.last, self.units = path, int(first), int(last), int(units)
-        table = np.memmap(path, dtype="<u8", mode="r").reshape(2, -1)
-        self.keys: Any = table[0].view(np.ndarray)
-        self.positions: Any = table[1].view(np.ndarray)
+
+    @cached_property
+    def _table(self) -> Any:
+        import numpy as np
+
+        return np.memmap(self.path, dtype="<u8", mode="r").reshape(2, -1).view(np.ndarray)
+
+    @cached_property
+    def keys(self) -> Any:
+        """The sorted keys."""
+        return self._table[0]
+
+    @cached_property
+    def positions(self) -> Any:
+        """The position of each key."""
+        return self._table[1]
 
     def find(self, keys: Any) -> list[tuple[int, int]]:
         """Every (key, position) of this run whose key is among `keys`, a sorted array."""

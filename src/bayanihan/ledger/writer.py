@@ -121,6 +121,7 @@ class Writer:
         self._position, self._stamp_us = self._store.last()
         self.frontier: Frontier = self._store.frontier()
         self._tiles = Tiles(self._store, self._position)
+        self._store.audiences_grew()  # by a commit, perhaps, whose answer was lost
         self._sealer = Sealer(self._store, self._identity)
 
     def start(self) -> None:
