@@ -37,3 +37,19 @@ def own_hub(tmp_path: Path) -> Iterator[RunningHub]:
         hub.kill()
     if (hub.data / "ledger.db").exists():
         hub.check()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine's own hubs is used."""
+    for name in ("BAYANIHAN_HUB", "BAYANIHAN_KEY", "BAYANIHAN_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def at(hub: RunningHub, told: None, monkeypatch: pytest.MonkeyPatch) -> RunningHub:
+    """The shared hub, named in the environment with its operator's key."""
+    monkeypatch.setenv("BAYANIHAN_HUB", hub.url)
+    monkeypatch.setenv("BAYANIHAN_DATA", str(hub.data))
+    return hub

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import functools
 import hashlib
 import logging
 import os
+import resource
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -115,7 +117,9 @@ class Hub:
             opted_out=lambda: self.registry.hidden,
         )
         self.broadcast = stream.Broadcast(
-            self.ledger, renew=lambda viewer: self.registry.viewer(viewer.key)
+            self.ledger,
+            renew=lambda viewer: self.registry.viewer(viewer.key),
+            limit=stream.subscriber_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         self.office.told = self.broadcast.review
         self.console = Console(
@@ -124,7 +128,7 @@ class Hub:
         self.sessions = Sessions(
             self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
         )
-        self.erasures = ErasureList(folder, self.ledger.store)
+        self.erasures = ErasureList(folder, self.ledger)
         self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
         self.taxii = self._open_taxii()
         self._length_at_start = self.ledger.length
@@ -157,7 +161,9 @@ class Hub:
             self.ledger,
             self.catalogue,
             taxii.roots_of(order.roots),
-            taxii.Discovery(order.title, order.description, order.contact),
+            taxii.Discovery(
+                order.title, order.description, order.contact, self.settings.public_url
+            ),
             Entrance(self),
             taxii.Statuses(self.ledger, secrets.token_bytes),
             max_content_length=order.max_content_length,
@@ -184,6 +190,16 @@ class Hub:
         """Whether the feeds hold everything that was committed before the start."""
         return self.active.position >= self._length_at_start
 
+    @property
+    def faults(self) -> dict[str, Exception | None]:
+        """Each part that works in the background, and what keeps it from that."""
+        return {
+            "writer": self.ledger.alarm,
+            "folding": self.folding.failed,
+            "heads": self.heads.failed,
+            "streams": self.broadcast.failed,
+        }
+
     def keep_up(self) -> None:
         """The hourly work: retention, then the digest of state into the record."""
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
@@ -202,7 +218,16 @@ class Hub:
                 self.folding.lag(projection),
                 {"projection": projection.name},
             )
+        for part, fault in self.faults.items():
+            about = "Whether a part that works in the background cannot."
+            yield metrics.Metric("fault", "gauge", about, fault is not None, {"part": part})
         yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
+        yield metrics.Metric(
+            "streams_refused",
+            "counter",
+            "Streams refused because too many were open.",
+            self.broadcast.quota.refused,
+        )
         yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
         yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
 
@@ -247,9 +272,10 @@ class Entrance:
 
     def __init__(self, hub: Hub) -> None:
         self._ledger = hub.ledger
+        self._withdrawn = hub.erasures.note
         self._intake = intake_api.Intake(hub.ledger, hub.registry, hub.defaults)
         limit_bytes = hub.settings.taxii.max_content_length
-        together_bytes = max(limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
+        together_bytes = max(2 * limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
         self.upload = Uploads(limit_bytes, together_bytes).upload
 
     async def submit(
@@ -263,9 +289,9 @@ class Entrance:
         """Take back what the viewer published under an id."""
         own = take_back.own_entries(self._ledger, viewer, object_id)
         reason = "deleted over TAXII"
-        await self._ledger.append_soon(
-            take_back.withdrawals(self._ledger, viewer, object_id, reason, own)
-        )
+        drafts = take_back.withdrawals(self._ledger, viewer, object_id, reason, own)
+        appended = await self._ledger.append_soon(drafts)
+        await asyncio.to_thread(self._withdrawn, [each.position for each in appended])
 
 
 def _locked(path: Path) -> IO[str]:
@@ -308,9 +334,10 @@ def health(hub: Hub) -> list[HTTPRouteHandler]:
 
     @get("/health/ready")
     async def ready() -> dict[str, str]:
-        """Whether the feeds hold everything that was committed before the start."""
-        if hub.folding.failed:
-            raise Broken("internal", "A projection cannot be folded; see the hub's log")
+        """Whether every part works, and the feeds hold all that was there before the start."""
+        if failed := [part for part, fault in hub.faults.items() if fault]:
+            message = f"This does not work, see the hub's log: {', '.join(failed)}"
+            raise Broken("internal", message)
         if not hub.ready:
             raise Unavailable("starting", "The feeds are being brought up", retry_after_s=1)
         return {"state": "ready", "version": __version__}

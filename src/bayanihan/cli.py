@@ -44,8 +44,12 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is shown escaped, and ends no command.
             stream.reconfigure(errors="backslashreplace")
+    words = sys.argv[1:] if arguments is None else arguments
+    # The parser takes a lone hyphen for an option without a name.
+    if words[:1] == ["push"]:
+        words = ["/dev/stdin" if word == "-" else word for word in words]
     try:
-        code = app(arguments, exit_on_error=False, print_error=True)
+        code = app(words, exit_on_error=False, print_error=True)
         sys.stdout.flush()
     except CycloptsError:
         sys.exit(2)

@@ -12,6 +12,7 @@ from bayanihan.core.collection_order import TaxiiOrder
 from bayanihan.core.marking import LEVELS
 from bayanihan.errors import Refused
 
+_URL = re.compile(r"https?://[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,100}")
 
 
@@ -21,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int = 8420
     name: str = "bayanihan"
+    public_url: str = ""
     own_names: tuple[str, ...] = ()
     stale_after_s: int = 3_600
     retain_days: dict[str, int] = {}
@@ -63,6 +65,9 @@ def checked(settings: Settings) -> Settings:
     if settings.stale_after_s < 1:
         message = "stale_after_s is a number of seconds, 1 or more"
         raise Refused("bad-setting", message, where="hub.toml: stale_after_s")
+    if settings.public_url and not _URL.fullmatch(settings.public_url):
+        message = "public_url is http:// or https:// and a host, without a path"
+        raise Refused("bad-setting", message, where="hub.toml: public_url")
     if settings.taxii.max_content_length < 1:
         message = "max_content_length is a number of bytes, 1 or more"
         raise Refused("bad-setting", message, where="hub.toml: taxii.max_content_length")

@@ -34,7 +34,7 @@ def test_variables_are_given_and_the_key_is_not(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_last_line_tells_why() -> None:
-    ran = python("import sys; print('first'); sys.exit('why it failed')").run("", {})
+    ran = python("import sys; print('first', flush=True); sys.exit('why it failed')").run("", {})
     assert (ran.good, ran.code) == (False, 1)
     assert ran.told() == "exit 1: why it failed"
 

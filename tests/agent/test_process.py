@@ -80,6 +80,34 @@ def test_wrong_use_ends_with_2(agent: AgentProcess, options: list[str]) -> None:
     assert options[0] in errors
 
 
+@pytest.mark.parametrize("key", ["byn _bad", " ", "byn_\u00e9", ""])
+def test_a_key_that_cannot_be_read_takes_nothing_away(
+    agent: AgentProcess, hub: SimulatedHub, key: str
+) -> None:
+    hub.publish(zone(1, "amber.example"))
+    assert agent.once()[0] == 0
+    hub.publish(zone(2))
+    agent.environment["BAYANIHAN_KEY"] = key
+    code, output, errors = agent.once()
+    assert (code, output, "[not-signed-in]" in errors) == (1, "", True)
+    assert agent.out.read_bytes() == zone(1, "amber.example")
+    agent.environment["BAYANIHAN_KEY"] = ""
+    code, output, errors = agent.once("--public")
+    assert (code, output, "[not-signed-in]" in errors) == (1, "", True)
+    assert agent.out.read_bytes() == zone(1, "amber.example")
+
+
+def test_what_is_public_is_followed_when_asked_for(agent: AgentProcess, hub: SimulatedHub) -> None:
+    hub.publish(zone(1))
+    code, _, errors = agent.once("--public")
+    assert (code, "[wrong-use]" in errors) == (2, True)
+    agent.environment["BAYANIHAN_KEY"] = ""
+    for word in ("placed", "current"):
+        code, output, errors = agent.once("--public")
+        assert (code, errors, output.startswith(f"rpz.zone: {word};")) == (0, "", True)
+    assert (agent.out.read_bytes(), hub.authorization) == (zone(1), "")
+
+
 def test_a_name_that_is_no_feed_is_wrong_use(agent: AgentProcess) -> None:
     code, _, errors = agent.once(feed="../etc/passwd")
     assert (code, "[wrong-use]" in errors) == (2, True)

@@ -40,6 +40,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("DELETE", "/api/keys/{key_id}"): None,
     ("POST", "/api/keys/{key_id}/agents/{public}"): None,
     ("POST", "/api/receipts"): {"receipt": {}},
+    ("POST", "/api/law/classify"): {},
+    ("POST", "/api/law/duties"): {},
     ("POST", "/sign-in"): b"key=byn_nobody_nothing",
     ("POST", "/sign-out"): None,
     ("POST", "/taxii2/{root}/collections/{name}/objects"): {"objects": [{"type": "indicator"}]},

@@ -305,10 +305,13 @@ class World:
         answer = self.ask("POST", f"/api/objects?{question}", author, raw)
         assert answer.status == 200, answer
         (result,) = json.loads(answer.body)["results"]
+        level, groups, members = self.region.audience(marks, tlp, group)
+        if to and level != "red":
+            assert (result["result"], result["path"]) == ("refused", "to"), result
+            return
         if result["result"] == "duplicate":
             return
         assert result["result"] == "accepted", result
-        level, groups, members = self.region.audience(marks, tlp, group)
         self.region.said.append(
             Said(
                 object_id,

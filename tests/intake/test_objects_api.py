@@ -383,9 +383,9 @@ def test_an_author_sees_their_own_whatever_it_is(hub: RunningHub, bank: str) -> 
         hub.push(bank, one)
         assert sees(hub, bank, one["id"])
     hub.group("without", "KH", "LA")
-    my = hub.key("MY")
+    my = hub.key("MY", group="without")
     one = indicator()
-    hub.push(my, one, group="without")
+    hub.push(my, one)
     assert sees(hub, my, one["id"])
 
 

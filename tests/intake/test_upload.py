@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import itertools
 import json
+import select
 import zlib
 from typing import Any
 
@@ -15,8 +17,8 @@ from hypothesis import strategies as st
 from litestar import Litestar, Request, post
 from litestar.response import Response
 
-from bayanihan.errors import BayanihanError, Refused
-from bayanihan.intake.upload import Gunzip, Uploads
+from bayanihan.errors import BayanihanError, Refused, Unavailable
+from bayanihan.intake.upload import Gunzip, Pace, Uploads
 from tests.sim.objects import accepted, indicator
 from tests.sim.process import RunningHub
 from tests.sim.wire import Wire
@@ -133,10 +135,46 @@ def test_the_limit_holds_however_the_body_comes() -> None:
 
 def test_bodies_together_are_bounded_and_let_go() -> None:
     uploads = Uploads(100, 150)
-    uploads.take(100)
+    uploads.take(100, "another")
     assert asked(uploads, [chunk(bytes(51), more=False)], {}) == (503, "overloaded")
     assert asked(uploads, [chunk(bytes(50), more=False)], {}) == (200, "50")
     assert uploads.held_bytes == 100
+
+
+def test_a_key_has_a_share_and_a_small_body_has_room() -> None:
+    uploads = Uploads(64 * MIB, 256 * MIB)
+    for _ in range(2):
+        uploads.take(64 * MIB, "greedy")
+    with pytest.raises(Unavailable, match="under this key"):
+        uploads.take(1, "greedy")
+    uploads.take(64 * MIB, "a")
+    uploads.take(32 * MIB, "b")
+    with pytest.raises(Unavailable, match=r"other submissions$"):
+        uploads.take(1, "c", before_bytes=MIB)
+    uploads.take(MIB, "c")
+    uploads.give_back(128 * MIB, "greedy")
+    uploads.take(64 * MIB, "greedy")
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "refused"),
+    [
+        ([(0, 64 * MIB), *[(12 * n, 1) for n in range(1, 8)]], True),
+        ([(29, 1), (31, 1)], True),
+        ([(29, 1), (31, 200_000), (62, 200_000)], False),
+        ([(n, 10_000) for n in range(590)], False),
+        ([(n, 10_000) for n in range(610)], True),
+    ],
+)
+def test_what_trickles_in_is_not_waited_for(arrivals: list[tuple[int, int]], refused: bool) -> None:
+    pace = Pace(0.0, 30.0, 600.0)
+    outcome = "taken"
+    for at_s, size_bytes in arrivals:
+        try:
+            pace.check(size_bytes, at_s)
+        except Refused as error:
+            outcome = error.code
+    assert outcome == ("too-slow" if refused else "taken")
 
 
 # --- over real sockets -----------------------------------------------------------------------
@@ -173,6 +211,23 @@ def test_countless_values_do_not_fill_the_memory(own_hub: RunningHub, piece: byt
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too-large")
     assert hub.peak_memory_bytes() - before_bytes < 300 * MIB
+
+
+def test_one_reporter_does_not_keep_the_others_out(own_hub: RunningHub) -> None:
+    """Bodies that never end, as many as one key likes: others go on reporting."""
+    hub = own_hub.start()
+    greedy, other = hub.key("SG"), hub.key("VN")
+    with contextlib.ExitStack() as held:
+        refused = []
+        for _ in range(4):
+            wire = held.enter_context(Wire(hub.port))
+            wire.begin("POST", "/api/objects", greedy, Content_Length=str(64 * MIB))
+            with contextlib.suppress(ConnectionError):
+                wire.socket.sendall(bytes(64 * MIB - 1))
+            refused.append(bool(select.select([wire.socket], [], [], 1)[0]))
+        assert refused == [False, False, True, True]
+        assert accepted(hub.push(other, indicator()))
+    assert accepted(hub.push(greedy, indicator()))
 
 
 def test_a_body_that_breaks_off_stores_nothing(hub: RunningHub) -> None:

@@ -14,9 +14,11 @@ from bayanihan.core.marking import Audience, Viewer
 from bayanihan.errors import Refused
 from bayanihan.ledger import (
     ERASURES,
+    Again,
     Draft,
     ErasureList,
     Ledger,
+    Where,
     back_up,
     check_ledger,
     read_erasures,
@@ -49,12 +51,12 @@ def data(tmp_path: Path) -> Path:
 
 def test_a_restored_backup_verifies_and_has_the_same_root(data: Path, tmp_path: Path) -> None:
     root = copied(data, tmp_path / "b.tar")
-    manifest, erased = restore(tmp_path / "b.tar", tmp_path / "new", [])
+    manifest, again = restore(tmp_path / "b.tar", tmp_path / "new", [])
     ledger = Ledger(tmp_path / "new")
     report = check_ledger(ledger.store)
     ledger.close()
     assert report.ok
-    assert (report.entries, report.root, manifest.root, erased) == (300, root, root, 0)
+    assert (report.entries, report.root, manifest.root, again) == (300, root, root, Again())
     assert (tmp_path / "new" / "signing.key").read_text() == "secret"
     assert ((tmp_path / "b.tar").stat().st_mode & 0o777) == 0o600
 
@@ -105,16 +107,66 @@ def test_a_restore_begins_a_new_epoch_and_older_cursors_answer_reset(
 def test_what_was_erased_after_the_backup_is_erased_again(data: Path, tmp_path: Path) -> None:
     copied(data, tmp_path / "b.tar")
     ledger = Ledger(data)
-    erasures = ErasureList(data, ledger.store)
+    erasures = ErasureList(data, ledger)
     erasures.note(ledger.erase(SG, "indicator--7", "a court said so"))
     ledger.close()
     listed = read_erasures((data / ERASURES).read_bytes())
-    _, erased = restore(tmp_path / "b.tar", tmp_path / "new", listed)
-    assert erased == 1
+    _, again = restore(tmp_path / "b.tar", tmp_path / "new", listed)
+    assert again == Again(erased=1)
     assert b'{"n":7,' not in (tmp_path / "new" / LEDGER).read_bytes()
-    again = Ledger(tmp_path / "new")
-    assert check_ledger(again.store).erased == 1
-    again.close()
+    anew = Ledger(tmp_path / "new")
+    assert check_ledger(anew.store).ok
+    assert check_ledger(anew.store).erased == 1
+    (told,) = anew.read(SG, 0, 10, Where(kinds=("erased",))).items
+    anew.close()
+    assert (told.entry.object_id, told.entry.origin) == ("indicator--7", "SG")
+    assert msgspec.json.decode(told.body)["reason"]
+
+
+def withdrawal(number: int) -> Draft:
+    body = msgspec.json.encode({"id": f"indicator--{number}", "origin": "SG"})
+    return Draft("withdrawn", CLEAR, "p", "SG", f"indicator--{number}", body)
+
+
+def test_what_was_withdrawn_after_the_backup_is_withdrawn_again(data: Path, tmp_path: Path) -> None:
+    copied(data, tmp_path / "b.tar")
+    ledger = Ledger(data)
+    erasures = ErasureList(data, ledger)
+    for number in (7, 8):
+        (done,) = ledger.append([withdrawal(number)])
+        erasures.note([done.position])
+    erasures.note(ledger.erase(SG, "indicator--8", "a court said so"))
+    ledger.append([withdrawal(9)])  # and a crash before it is noted
+    ledger.close()
+    ledger = Ledger(data)
+    ErasureList(data, ledger)
+    ErasureList(data, ledger)
+    ledger.close()
+    listed = read_erasures((data / ERASURES).read_bytes())
+    assert len(listed) == len(set(listed))
+    _, again = restore(tmp_path / "b.tar", tmp_path / "new", listed)
+    assert again == Again(erased=1, withdrawn=2)
+    anew = Ledger(tmp_path / "new")
+    told = anew.read(SG, 0, 10, Where(kinds=("withdrawn",))).items
+    assert check_ledger(anew.store).ok
+    copied(tmp_path / "new", tmp_path / "c.tar")
+    anew.close()
+    assert sorted(item.entry.object_id for item in told) == ["indicator--7", "indicator--9"]
+    assert restore(tmp_path / "c.tar", tmp_path / "newer", listed)[1] == Again()
+
+
+def test_a_key_that_is_there_is_not_replaced_by_another(data: Path, tmp_path: Path) -> None:
+    copied(data, tmp_path / "b.tar")
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "signing.key").write_text("another")
+    with pytest.raises(Refused) as refused:
+        restore(tmp_path / "b.tar", new, [])
+    assert (refused.value.code, refused.value.where) == ("conflict", str(new / "signing.key"))
+    assert [path.name for path in new.iterdir()] == ["signing.key"]
+    assert (new / "signing.key").read_text() == "another"
+    (new / "signing.key").write_text("secret")
+    restore(tmp_path / "b.tar", new, [])
 
 
 def test_an_erasure_that_was_not_noted_before_a_crash_is_noted_at_the_next_start(
@@ -123,8 +175,8 @@ def test_an_erasure_that_was_not_noted_before_a_crash_is_noted_at_the_next_start
     ledger = Ledger(data)
     positions = ledger.erase(SG, "indicator--7", "")
     assert not (data / ERASURES).exists()
-    ErasureList(data, ledger.store)
-    ErasureList(data, ledger.store)
+    ErasureList(data, ledger)
+    ErasureList(data, ledger)
     ledger.close()
     found = read_erasures((data / ERASURES).read_bytes())
     assert [each.position for each in found] == positions
@@ -133,7 +185,7 @@ def test_an_erasure_that_was_not_noted_before_a_crash_is_noted_at_the_next_start
 def test_an_erasure_list_of_another_history_erases_nothing(data: Path, tmp_path: Path) -> None:
     copied(data, tmp_path / "b.tar")
     foreign = read_erasures(b'{"position":7,"leaf":"%s"}\n' % (b"00" * 32))
-    assert restore(tmp_path / "b.tar", tmp_path / "new", foreign)[1] == 0
+    assert restore(tmp_path / "b.tar", tmp_path / "new", foreign)[1] == Again()
 
 
 def test_a_directory_with_a_ledger_is_not_restored_over(data: Path, tmp_path: Path) -> None:

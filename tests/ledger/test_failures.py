@@ -36,6 +36,13 @@ class Failing(SqliteStore):
                 raise sqlite3.OperationalError("disk I/O error")
         if fault == "answer lost":
             raise sqlite3.OperationalError("disk I/O error")
+        self.fault = fault if fault == "after" else ""
+
+    def audiences_grew(self) -> None:
+        fault, self.fault = self.fault, ""
+        if fault == "after":
+            raise MemoryError
+        super().audiences_grew()
 
 
 def drafts(*numbers: int) -> list[Draft]:
@@ -81,6 +88,15 @@ def test_a_commit_whose_answer_was_lost_is_answered(ledger: Ledger) -> None:
     again = ledger.append(drafts(3, 4))
     assert [(one.outcome, one.position) for one in again] == [("duplicate", 3), ("accepted", 4)]
     assert [item.body for item in ledger.read(SG, 0, 10).items] == [b"1", b"2", b"3", b"4"]
+
+
+def test_what_fails_after_a_commit_does_not_end_the_writer(ledger: Ledger) -> None:
+    failing(ledger).fault = "after"
+    assert [one.position for one in ledger.append(drafts(1))] == [1]
+    assert (ledger.length, ledger.alarm) == (1, None)
+    again = ledger.append(drafts(1, 2))
+    assert [(one.outcome, one.position) for one in again] == [("duplicate", 1), ("accepted", 2)]
+    assert len(ledger.read(SG, 0, 10).items) == 2
 
 
 def test_state_fails_whole(ledger: Ledger) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from bayanihan.core.marking import Audience, Viewer
+from bayanihan.errors import Refused
 from bayanihan.ledger import Change, Draft, Ledger, Where, check_ledger, retain, state_digest
 from bayanihan.ledger.red_audit import ROOM
 
@@ -119,3 +120,34 @@ def test_an_authors_own_reading_and_other_levels_are_not_noted(clocked: Clocked)
     clocked.ledger.read(SG, 0, 10)
     clocked.ledger.read(Viewer("k3", "cy", "VN"), 0, 10)
     assert noted(clocked) == []
+
+
+def test_what_was_not_asked_for_is_not_noted(clocked: Clocked) -> None:
+    """Only what was handed out: not RED that lies between, nor what a position was sought by."""
+    clocked.add("open", GREEN)
+    clocked.add("secret", RED)
+    clocked.add("later", GREEN)
+    body = msgspec.json.encode({"id": "open"})
+    told = Draft("withdrawn", GREEN, "ana", "SG", "open", body)
+    clocked.ledger.append([told])
+    clocked.ledger.read(TH, 0, 10, Where(kinds=("withdrawn",)))
+    clocked.ledger.read(TH, 0, 10, Where(object_id="later"))
+    clocked.ledger.read_bodies(TH, 0, 10, Where(exercise=True))
+    clocked.ledger.read(TH, 0, 10, Where(until=1))
+    assert clocked.ledger.next_position(TH, 1) == 2
+    assert noted(clocked) == []
+
+
+def test_what_a_colleague_hides_cannot_be_erased(clocked: Clocked) -> None:
+    """Erasure reaches what its caller may see; the rest is as if it were not there."""
+    colleague = Viewer("k4", "bo", "SG")
+    clocked.add("mixed", GREEN)
+    clocked.add("mixed", RED)
+    clocked.add("hidden", RED)
+    with pytest.raises(Refused) as hidden:
+        clocked.ledger.erase(colleague, "hidden", "x")
+    with pytest.raises(Refused) as absent:
+        clocked.ledger.erase(colleague, "absent", "x")
+    assert (hidden.value.code, hidden.value.message) == (absent.value.code, absent.value.message)
+    assert clocked.ledger.erase(colleague, "mixed", "x") == [1]
+    assert clocked.ledger.body(TH, 2) and clocked.ledger.body(TH, 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -130,18 +130,23 @@ def test_now_names_a_cursor_before_anything_happened(hub: RunningHub) -> None:
         until(lambda: missed["id"] in again.ids)
 
 
+def first_cursor(wire: Wire) -> bytes:
+    """The id of the first event that arrives."""
+    data = b""
+    for piece in wire.pieces():
+        data += piece
+        if b"id: " in data:
+            break
+    return data.partition(b"id: ")[2].split()[0]
+
+
 def test_now_tells_nothing_of_what_is_hidden(hub: RunningHub) -> None:
     vn = hub.key("VN")
     cursors = []
     for _ in range(3):
         with Wire(hub.port) as wire:
             wire.begin("GET", "/api/stream?after=now")
-            data = b""
-            for piece in wire.pieces():
-                data += piece
-                if b"id: " in data:
-                    break
-            cursors.append(data.partition(b"id: ")[2].split()[0])
+            cursors.append(first_cursor(wire))
         hub.push(vn, indicator(**RED))
     assert len(set(cursors)) == 1
 
@@ -315,6 +320,24 @@ async def test_a_frame_is_encoded_once_for_all_of_one_class(tmp_path: Path) -> N
     ledger.close()
 
 
+async def test_each_person_who_is_sent_red_is_noted(tmp_path: Path) -> None:
+    """However alike the rights of two persons are, each is noted for what came to them."""
+    ledger = Ledger(tmp_path)
+    broadcast = Broadcast(ledger, lambda viewer: viewer)
+    transports = [Transport() for _ in range(3)]
+    for transport, person in zip(transports, ("ana", "boon", "cy"), strict=True):
+        viewer = Viewer(key=person, person=person, member="TH")
+        broadcast.join(Subscriber(viewer, transport.send))
+    broadcast.start()
+    await ledger.append_soon([draft(Audience("red", persons=("ana", "boon")))])
+    await settled(lambda: all(transport.messages for transport in transports[:2]))
+    await ledger.change_soon(lambda connection: None)  # behind the notes in the queue
+    found = [document.key for document in ledger.state.list("red-read", limit=10)]
+    assert found == [f"{1:016d}/ana", f"{1:016d}/boon"]
+    await broadcast.stop()
+    ledger.close()
+
+
 async def test_a_reader_who_waits_holds_up_nobody(tmp_path: Path) -> None:
     """While one transport makes its writer wait, the others get every piece at once."""
     ledger = Ledger(tmp_path)
@@ -332,6 +355,39 @@ async def test_a_reader_who_waits_holds_up_nobody(tmp_path: Path) -> None:
     stuck.free.set()
     await settled(lambda: not late.slow)
     assert b"".join(stuck.written) == b"".join(quick.written)
+    await broadcast.stop()
+    ledger.close()
+
+
+class Stumbling(Ledger):
+    """A ledger that fails once while streams are served."""
+
+    stumbles = 1
+
+    def rights(self, viewer: Viewer) -> Sequence[int]:
+        if self.stumbles:
+            self.stumbles -= 1
+            raise ArithmeticError("rights")
+        return super().rights(viewer)
+
+
+async def test_a_fault_ends_the_streams_and_is_seen_and_they_can_come_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Stumbling(tmp_path)
+    broadcast = Broadcast(ledger, lambda viewer: viewer)
+    first, second = Subscriber(PUBLIC, Transport().send), Transport()
+    broadcast.join(first)
+    broadcast.start()
+    await ledger.append_soon([draft(Audience("clear"))])
+    await first.ended.wait()
+    assert isinstance(broadcast.failed, ArithmeticError)
+    assert "the streams broke off" in caplog.text
+    broadcast.leave(first)
+    broadcast.join(Subscriber(PUBLIC, second.send))
+    await ledger.append_soon([draft(Audience("clear"))])
+    await settled(lambda: bool(second.written))
+    assert broadcast.failed is None
     await broadcast.stop()
     ledger.close()
 
@@ -402,6 +458,30 @@ def test_a_reader_who_stops_reading_costs_only_itself(own_hub: RunningHub) -> No
         assert reader.ids == ids
         assert hub.peak_memory_bytes() - before_bytes < 100 * 1024 * 1024
         until(lambda: b"bayanihan_streams 1\n" in metrics(hub))
+
+
+def test_nobody_takes_all_the_streams(own_hub: RunningHub) -> None:
+    """However many files the hub may open: those without a key leave room for the others."""
+    hub = own_hub.start(open_files=128)
+    key = hub.key("SG")
+    with ExitStack() as held:
+        wires = [held.enter_context(Wire(hub.port)) for _ in range(60)]
+        for wire in wires:
+            wire.begin("GET", "/api/stream?after=now")
+        statuses = [next(wire.pieces()).split()[1] for wire in wires]
+        assert (statuses.count(b"200"), statuses.count(b"503")) == (48, 12)
+        for wire in (
+            wire for wire, status in zip(wires, statuses, strict=True) if status != b"200"
+        ):
+            wire.socket.close()
+        reader = held.enter_context(StreamReader(hub, key, after="now"))
+        reader.wait_open()
+        one = indicator(**CLEAR)
+        hub.push(key, one)
+        until(lambda: reader.ids == [one["id"]])
+        assert b"bayanihan_streams_refused 12\n" in metrics(hub)
+    assert "readers without a key" in hub.stderr()
+    until(lambda: b"bayanihan_streams 0\n" in metrics(hub))
 
 
 def metrics(hub: RunningHub) -> bytes:

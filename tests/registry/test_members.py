@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pytest
 
 from bayanihan.core.marking import Viewer
-from bayanihan.ledger import Ledger
-from bayanihan.registry import FOUNDER, Registry, draft_of, founding_changes, member_facts
+from bayanihan.ledger import Ledger, Scan
+from bayanihan.registry import FOUNDER, Key, Registry, draft_of, founding_changes, member_facts
 from bayanihan.registry.api import ConstituentOrder, KeyOrder, Office
 from tests.sim.objects import accepted, indicator
 from tests.sim.process import RunningHub
@@ -114,7 +114,7 @@ def test_who_joins_a_group_later_sees_earlier_material_by_a_re_share(hub: Runnin
 
 def test_every_change_is_an_entry_that_nobody_can_read(hub: RunningHub) -> None:
     """The registry is audited by nature, and no exit shows its entries."""
-    key = hub.key("SG", person="registry")
+    key = hub.key("BN", person="registry")
     for reader in ("", key, hub.admin):
         assert all(each["type"] != "registry" for each in hub.objects(reader))
         for change in ("key-added", "member-added", "group-set"):
@@ -154,13 +154,50 @@ async def test_a_registry_folded_again_is_the_same(office: Office, tmp_path: Pat
     again = Registry(None, ledger.epoch)
     while again.catch_up(ledger.scan, ledger.length):
         pass
-    for name in ("members", "constituents", "keys", "groups", "agent_keys", "lost"):
+    for name in (
+        "members",
+        "constituents",
+        "keys",
+        "groups",
+        "agent_keys",
+        "lost",
+        "departures",
+        "persons",
+    ):
         assert getattr(again, name) == getattr(office.registry, name), name
     assert list(again.members) == list(office.registry.members)
     saved = Registry(tmp_path, ledger.epoch, ledger.length, read_only=True)
     assert saved.groups == again.groups
     saved.close()
     again.close()
+
+
+class Overtaken(Registry):
+    """A registry that changes while a viewer is being looked up."""
+
+    def key(self, key_id: str) -> Key:
+        found = super().key(key_id)
+        while self.catch_up(self.scan, self.length):
+            pass
+        return found
+
+    scan: Scan
+    length = 0
+
+
+async def test_a_viewer_looked_up_during_a_change_is_not_kept(office: Office) -> None:
+    """They would see, for as long as nothing else changes, what their member has lost."""
+    made = await office.issue(OPERATOR, KeyOrder(("read",), member="SG"))
+    await office.set_group(OPERATOR, "pair", ("SG", "VN"))
+    ledger = office._ledger
+    registry = Overtaken(None, ledger.epoch)
+    while registry.catch_up(ledger.scan, ledger.length):
+        pass
+    await office.set_group(OPERATOR, "pair", ("VN",))
+    registry.scan, registry.length = ledger.scan, ledger.length
+    registry.viewer(made["id"])
+    assert registry.viewer(made["id"]).lost == (("pair", 1),)
+    registry.close()
 
 
 async def test_of_two_agent_keys_shown_at_once_one_waits(office: Office) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from bayanihan.core.feed_delta import MEDIA_TYPE
 from bayanihan.core.receipt import Receipt, opened
 
 
@@ -33,7 +34,8 @@ class SimulatedHub:
 
     `feeds` maps a feed to its bytes and cursor. `fault` is "" or how a feed is spoilt:
     `cut`, `empty`, `bent`, `bare` (no digest), `coded` (no gzip, but said to be), `status`
-    (answers `status`). `refusal` is a code that receipts are refused with.
+    (answers `status`). `deltas` are what is answered for `since`, by cursor. `refusal` is a
+    code that receipts are refused with.
     """
 
     feeds: dict[str, tuple[bytes, str]] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class SimulatedHub:
     fetched: list[int] = field(default_factory=list)
     served: set[str] = field(default_factory=set)
     authorization: str = ""
+    deltas: dict[str, bytes] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"simulated": self})
@@ -89,11 +92,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub = self.simulated
         hub.authorization = self.headers.get("Authorization", "")
-        feed = self.path.removeprefix("/feeds/")
+        feed, _, query = self.path.removeprefix("/feeds/").partition("?")
+        delta = hub.deltas.get(query.removeprefix("since="))
         if hub.fault == "status":
             self._answer(hub.status, b"<html>no</html>", hub.headers)
         elif feed not in hub.feeds:
             self._refuse(404, "not-found")
+        elif delta is not None:
+            hub.fetched.append(226)
+            headers = {"Content-Type": MEDIA_TYPE, "Bayanihan-Cursor": hub.cursor(feed)}
+            self._answer(200, delta, headers)
         else:
             self._serve(*hub.feeds[feed])
 

@@ -65,6 +65,13 @@ class Stopped:
     stderr: str
 
 
+def is_ready(client: httpx.Client) -> bool:
+    """Whether a hub answers that it is ready."""
+    with contextlib.suppress(httpx.TransportError):
+        return client.get("/health/ready").status_code == 200
+    return False
+
+
 @dataclass
 class RunningHub:
     """One hub process on a data directory.
@@ -88,18 +95,20 @@ class RunningHub:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> Self:
-        """Start it and wait until it is ready."""
-        self.launch()
+    def start(self, *, open_files: int = 0) -> Self:
+        """Start it and wait until it is ready; `open_files` bounds what it may open."""
+        self.launch(open_files=open_files)
         self.wait_ready()
         return self
 
-    def launch(self) -> None:
+    def launch(self, *, open_files: int = 0) -> None:
         """Start the process and do not wait."""
+        limited = ["prlimit", f"--nofile={open_files}", "--"] if open_files else []
         self.port = self.port or free_port()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [
+                    *limited,
                     *(sys.executable, "-m", "bayanihan", "up"),
                     *("--data", str(self.data), "--port", str(self.port), *self.options),
                 ],
@@ -113,9 +122,8 @@ class RunningHub:
         with self.client() as client:
             while time.monotonic() < until_s:
                 assert self.running, f"the hub ended: {self.stderr()}"
-                with contextlib.suppress(httpx.TransportError):
-                    if client.get("/health/ready").status_code == 200:
-                        return
+                if is_ready(client):
+                    return
                 time.sleep(0.03)
         raise AssertionError(f"the hub was not ready within {READY_WITHIN_S} s: {self.stderr()}")
 

@@ -240,6 +240,20 @@ def test_who_may_see_the_same_shares_a_page_and_nobody_else_does(site: Site) -> 
     assert not [key.key for key in keys if key.key in "".join(pages)]
 
 
+def test_each_person_who_sees_red_in_a_list_is_noted(site: Site) -> None:
+    """Two persons with the same rights, at the same moment, are two who read it."""
+    orders = [{"member": "TH", "person": name, "scopes": ["read"]} for name in ("ana", "boon")]
+    made = [site.send("POST", "/api/keys", json=order) for order in orders]
+    names = [one["person"] for one in made]
+    site.push(site.key("SG"), indicator("one-mine.com"), tlp="red", to=names)
+    for one in made:
+        with site.signed_in(one["key"]) as client:
+            assert "one-mine.com" in client.get("/fragments/latest").text
+    site.hub.ledger.state.put([])  # behind the notes in the writer's queue
+    found = [document.key for document in site.hub.ledger.state.list("red-read", limit=10)]
+    assert [key.partition("/")[2] for key in found] == names
+
+
 def tiles(html: str) -> str:
     return html.partition('class="legend"')[0]
 

@@ -12,9 +12,12 @@ import httpx
 import msgspec
 
 from bayanihan.agent.place import unwritten
+from bayanihan.core import feed_delta
 from bayanihan.errors import CODES, BayanihanError, Refused, Unavailable
 
 FEED_LIMIT_BYTES = 1024 * 1024 * 1024
+# A larger file is fetched whole, rather than held in memory to be changed.
+DELTA_LIMIT_BYTES = 128 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _ANSWER_LIMIT = 2_000
 
@@ -29,6 +32,13 @@ class Fetched(msgspec.Struct, frozen=True):
     cursor: str
     digest: str
     items: int | None
+
+
+class Base(msgspec.Struct, frozen=True):
+    """The file of a version, and the cursor that came with it."""
+
+    path: Path
+    cursor: str
 
 
 class _Fault(msgspec.Struct, frozen=True):
@@ -69,8 +79,15 @@ class Hub:
         """Close the connection."""
         self._client.close()
 
-    def fetch(self, feed: str, etag: str, path: Path) -> Fetched | None:
+    def fetch(self, feed: str, etag: str, path: Path, base: Base | None = None) -> Fetched | None:
         """Fetch a feed into a file, synced to disk.
+
+        Args:
+            feed: its name.
+            etag: of what is in force, "" where nothing is.
+            path: where to write.
+            base: the file of a version, so that what changed since is enough. What does not
+                come to the digest that the hub names is fetched whole.
 
         Returns:
             The version, or None when `etag` is still the latest.
@@ -81,14 +98,19 @@ class Hub:
             Refused: what the hub refused.
         """
         headers = {"If-None-Match": etag} if etag else {}
+        since = {"since": base.cursor} if base and etag else {}
+        place = f"/feeds/{feed}"
         try:
-            with self._client.stream("GET", f"/feeds/{feed}", headers=headers) as answer:
+            with self._client.stream("GET", place, headers=headers, params=since) as answer:
                 if answer.status_code == httpx.codes.NOT_MODIFIED:
                     return None
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
                     raise refusal_of(answer)
-                return _received(answer, _stored(answer, path))
+                if not base or not _is_delta(answer):
+                    return _received(answer, _stored(answer, path))
+                changed = _changed(answer, base, path)
+            return changed or self.fetch(feed, etag, path)
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise Unavailable("feed-damaged", f"{feed} arrived damaged: {error}") from error
         except httpx.RequestError as error:
@@ -113,13 +135,38 @@ class Hub:
         return Unavailable("hub-unreachable", message)
 
 
+def _is_delta(answer: httpx.Response) -> bool:
+    kind: str = answer.headers.get("Content-Type", "")
+    return kind.partition(";")[0] == feed_delta.MEDIA_TYPE
+
+
+def _changed(answer: httpx.Response, base: Base, path: Path) -> Fetched | None:
+    """The version that a delta leads to, written to disk; None when it leads to no such one."""
+    try:
+        if base.path.stat().st_size > DELTA_LIMIT_BYTES:
+            return None
+        text = b"".join(_bounded(answer))
+        delta = msgspec.json.decode(text, type=feed_delta.Delta)
+        body = feed_delta.apply(base.path.read_bytes(), delta)
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError, Refused):
+        return None
+    if delta.since != base.cursor or answer.headers.get("Bayanihan-Cursor") != delta.cursor:
+        return None
+    digest = _written(iter([body]), path)
+    return Fetched(f'"{delta.etag}"', delta.cursor, digest, delta.items)
+
+
 def _stored(answer: httpx.Response, path: Path) -> str:
     """Write the body to disk; its SHA-256, hex."""
+    return _written(_bounded(answer), path)
+
+
+def _written(chunks: Iterator[bytes], path: Path) -> str:
     sha = hashlib.sha256()
     size_bytes = 0
     try:
         with path.open("wb") as file:
-            for chunk in _bounded(answer):
+            for chunk in chunks:
                 size_bytes += len(chunk)
                 sha.update(chunk)
                 file.write(chunk)

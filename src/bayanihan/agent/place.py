@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What the file holds: the last version that went all the way.
 
     `plan` is the commands that it went through. `said_us` is the time in the last receipt,
-    and `taken` whether the hub has it.
+    and `taken` whether the hub has it. `keyed` says that it was fetched under a key.
     """
 
     feed: str
@@ -42,6 +42,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     plan: tuple[str, ...] = ()
     said_us: int = 0
     taken: bool = False
+    keyed: bool = False
 
 
 class Place:
@@ -132,6 +133,21 @@ class Place:
                 f"The file there is {kind}, and {feed} would be put over it",
                 where=str(self.out),
                 next_step="Give the exercise a file of its own with --out.",
+            )
+
+    def check_key(self, signed_in: bool, record: Record | None) -> None:
+        """Keep what came under a key from being replaced by the little that is public.
+
+        Raises:
+            Refused: `not-signed-in`.
+        """
+        # A receipt that was taken tells as much, in records without the word.
+        if record and (record.keyed or record.taken) and not signed_in and self.out.exists():
+            raise Refused(
+                "not-signed-in",
+                "The file there came under a key, and what is public would take its place",
+                where=str(self.out),
+                next_step="Give the key, or another file with --out.",
             )
 
     def put(self, record: Record | None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bayanihan.agent.engine import Command, Ran
-from bayanihan.agent.hub import Fetched, Hub
+from bayanihan.agent.hub import Base, Fetched, Hub
 from bayanihan.agent.names import count, subject
 from bayanihan.agent.place import Place, Record, unwritten
 from bayanihan.agent.probe import Kind, Verdict, judge, judge_patiently
@@ -94,6 +94,7 @@ class Follower:
         self._choose = choose
         self._probed_us = 0
         place.check_feed(order.feed, place.record())
+        place.check_key(hub.signed_in, place.record())
 
     @property
     def paused(self) -> bool:
@@ -113,7 +114,9 @@ class Follower:
             record, trouble = self._heartbeat(record)
             return self._outcome("paused", record, trouble)
         try:
-            fetched = self._hub.fetch(self._order.feed, self._etag(record), self._place.incoming)
+            etag = self._etag(record)
+            base = Base(self._place.out, record.cursor) if record and etag else None
+            fetched = self._hub.fetch(self._order.feed, etag, self._place.incoming, base)
             if fetched is not None:
                 return self._bring_in(fetched, record)
         except OSError as error:
@@ -161,6 +164,7 @@ class Follower:
             detail=verdict.detail if verdict else "",
             plan=self._order.plan,
             said_us=record.said_us if record else 0,
+            keyed=self._hub.signed_in,
         )
         self._place.write_record(placed)
         placed, trouble = self._say(placed)

@@ -48,6 +48,9 @@ def agent(
     ] = None,
     once: Annotated[bool, Parameter(negative="", help="Look once, then end.")] = False,
     every: Annotated[float, Parameter(help="Seconds between two looks.")] = 5.0,
+    public: Annotated[
+        bool, Parameter(negative="", help="Follow without a key what anybody may see.")
+    ] = False,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
 ) -> None:
@@ -62,8 +65,8 @@ def agent(
     control) and BAYANIHAN_EXPECT (the text that PROBE must print for a canary). It has 60
     seconds. A file named `pause` in the state folder stops all changes until it is removed.
 
-    The key needs the scopes feed and receipt. Without a key only public feeds are seen, and
-    no receipt is sent.
+    The key needs the scopes feed and receipt. With --public there is no key: only what is
+    public is seen, and no receipt is sent.
 
     Example: bayanihan agent --feed rpz.zone --out rpz.zone --check 'named-checkzone rpz {}'
     """
@@ -71,6 +74,7 @@ def agent(
         raise Refused("wrong-use", f"{feed[:FEED_LIMIT]!r} is no feed", where="--feed")
     if not 0.1 <= every <= _EVERY_LIMIT_S:
         raise Refused("wrong-use", "Give 0.1 to 86400 seconds", where="--every")
+    signed_by = _key(key, public=public)
     folder = state or default_state()
     order = Order(
         feed=feed,
@@ -84,7 +88,7 @@ def agent(
     with _stopping(), contextlib.ExitStack() as held:
         place = held.enter_context(contextlib.closing(Place(out)))
         held.callback(place.drop_incoming)
-        connection = held.enter_context(contextlib.closing(Hub(hub, _key(key))))
+        connection = held.enter_context(contextlib.closing(Hub(hub, signed_by)))
         follower = Follower(
             order,
             connection,
@@ -114,12 +118,18 @@ def _command(line: str, name: str) -> Command | None:
     return command(line, name) if line else None
 
 
-def _key(key: str) -> str:
-    """The key given, or the one that lies beside; without any an agent sees what is public."""
-    try:
-        return key_or_admin(key)
-    except Refused:
-        return ""
+def _key(key: str, *, public: bool) -> str:
+    """The key given, or the one that lies beside; "" for what is public, if that was asked for.
+
+    Raises:
+        Refused: `not-signed-in` where there is no key, or none that can be read: an agent
+            that went on without would take away protection; `wrong-use` for both at once.
+    """
+    if not public:
+        return key_or_admin(key, or_else="--public to follow only what anybody may see")
+    if key:
+        raise Refused("wrong-use", "Give either a key or --public", where="--public")
+    return ""
 
 
 def _say(line: str) -> None:

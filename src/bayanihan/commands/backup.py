@@ -42,13 +42,14 @@ def restore(
     data: DataOption = Path(DEFAULT_DATA),
     erasures: Annotated[
         Path | None,
-        Parameter(help="What was erased since; default: erasures.jsonl in the directory."),
+        Parameter(help="What was taken back since; default: erasures.jsonl in the directory."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
     """Make a data directory from a backup. It begins a new epoch: old cursors answer `reset`.
 
-    What was erased after the backup was made is erased again, if its list is given.
+    What was erased or withdrawn after the backup was made is taken back again, if its list
+    is given.
 
     Example: bayanihan restore hub-monday.tar --data bayanihan-data
     """
@@ -60,10 +61,11 @@ def restore(
         except OSError as error:
             message = f"The erasure list cannot be read: {error}"
             raise Refused("cannot-read", message, where=str(listed)) from None
-    manifest, erased = restore_ledger(file, data, read_erasures(text))
+    manifest, again = restore_ledger(file, data, read_erasures(text))
     if json:
-        print(as_json_text({**msgspec.to_builtins(manifest), "erased_again": erased}))
+        done = {"erased_again": again.erased, "withdrawn_again": again.withdrawn}
+        print(as_json_text({**msgspec.to_builtins(manifest), **done}))
     else:
         print(f"{manifest.size} entries of {manifest.made_at}, root {manifest.root}")
-        print(f"{erased} bodies erased again")
+        print(f"{again.erased} bodies erased again, {again.withdrawn} objects withdrawn again")
         print(f"restore: ok, {data}")

@@ -33,28 +33,32 @@ DataOption = Annotated[
 JsonOption = Annotated[bool, Parameter(negative="", help="Print JSON.")]
 
 
-def key_or_admin(key: str) -> str:
-    """The key given, or the one in the data directory. Raises `Refused("not-signed-in")`."""
+def key_or_admin(key: str, or_else: str = "") -> str:
+    """The key given, or the one in the data directory. Raises `Refused("not-signed-in")`.
+
+    `or_else` is what a command can do without a key, for the next step.
+    """
     if key:
         return checked_key(key.strip(), "key")
     path = Path(os.environ.get("BAYANIHAN_DATA", DEFAULT_DATA)) / "admin.key"
     try:
         return checked_key(path.read_text(encoding="utf-8").strip(), str(path))
     except (OSError, UnicodeDecodeError):
+        other = or_else or "run this beside the hub's data directory"
         raise Refused(
             "not-signed-in",
             "There is no key to sign in with",
             where=str(path),
-            next_step="Give --key or BAYANIHAN_KEY, or run this beside the hub's data directory.",
+            next_step=f"Give --key or BAYANIHAN_KEY, or {other}.",
         ) from None
 
 
 def checked_key(key: str, where: str) -> str:
     """A key that can be put into a header. Raises `Refused("not-signed-in")`."""
-    if not key.isascii() or not key.isprintable() or " " in key:
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise Refused(
             "not-signed-in",
-            "This is no key: it holds spaces or characters that no key has",
+            "This is no key: it is empty, or holds spaces or characters that no key has",
             where=where,
             next_step="Give the key as it was printed: byn_...",
         )

@@ -72,8 +72,7 @@ def classify(
 ) -> None:
     """Which findings hold for a system on a day, each with its article and reasons.
 
-    Example:
-        bayanihan law classify examples/systems/bank-chatbot.yaml --as-of 2026-11-22
+    Example: bayanihan law classify examples/systems/bank-chatbot.yaml --as-of 2026-11-22
     """
     book = open_rulebook(rulebook)
     day, seen = check_dates(book, as_of or today(), known)
@@ -111,8 +110,7 @@ def duties(
 ) -> None:
     """What a system's duties are: what, by when, which evidence, who checks, in each member.
 
-    Example:
-        bayanihan law duties examples/systems/bank-chatbot.yaml --member VN --member SG
+    Example: bayanihan law duties examples/systems/bank-chatbot.yaml --member VN --member SG
     """
     book = open_rulebook(rulebook)
     day, seen = check_dates(book, as_of or today(), known)
@@ -141,8 +139,7 @@ def fines(
 ) -> None:
     """The fine ceiling of a rule (art5, art16, art26, art50, art101, information, ...).
 
-    Example:
-        bayanihan law fines art16 --size smc --turnover-eur 1000000000
+    Example: bayanihan law fines art16 --size smc --turnover-eur 1000000000
     """
     book = open_rulebook(rulebook)
     given: dict[str, Any] = {"undertaking": not person}
@@ -179,8 +176,7 @@ def diff(
 ) -> None:
     """What changed in a text between two knowledge dates, and for whom.
 
-    Example:
-        bayanihan law diff eu-ai-act@2026-07-26 eu-ai-act@2026-07-27
+    Example: bayanihan law diff eu-ai-act@2026-07-26 eu-ai-act@2026-07-27
     """
     book = open_rulebook(rulebook)
     changes = differences.diff(book, before, after)
@@ -210,8 +206,7 @@ def diff(
 def seal(folder: Path) -> None:
     """Write the seals of a reviewed rulebook folder, so that later edits are noticed.
 
-    Example:
-        bayanihan law seal texts/
+    Example: bayanihan law seal texts/
     """
     files = rulebook_files(folder)
     load(files)

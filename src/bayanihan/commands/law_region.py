@@ -66,8 +66,7 @@ def matrix(
 ) -> None:
     """Where members differ from a text, obligation by obligation, each cell with its source.
 
-    Example:
-        bayanihan law matrix --baseline model-asean
+    Example: bayanihan law matrix --baseline model-asean
     """
     book = open_rulebook(rulebook)
     asked = [one for one in check_members(list(member)) if one != "EU"] or list(MEMBERS)
@@ -115,8 +114,7 @@ def adopt(
 ) -> None:
     """What if a clause were adopted: who changes what, and which systems gain duties.
 
-    Example:
-        bayanihan law adopt model/incident/first --system examples/systems/bank-chatbot.yaml
+    Example: bayanihan law adopt model/incident/first --system examples/systems/bank-chatbot.yaml
     """
     book = open_rulebook(rulebook)
     group = book.provisions.get(clause)
@@ -147,8 +145,7 @@ def clocks(
 ) -> None:
     """What is owed after an incident: to whom, by when, in each member; with drafts to file.
 
-    Example:
-        bayanihan law clocks examples/systems/bank-chatbot.yaml --kind cyber \
+    Example: bayanihan law clocks examples/systems/bank-chatbot.yaml --kind cyber \
             --aware 2026-11-22T09:30:00Z --member SG --member MY
     """
     book = open_rulebook(rulebook)
@@ -178,8 +175,7 @@ def clocks(
 def tracks(*, member: Members = (), rulebook: Rules = None, json: AsJson = False) -> None:
     """The capacity track of members, with entitlements, milestones and what graduation needs.
 
-    Example:
-        bayanihan law tracks --member KH
+    Example: bayanihan law tracks --member KH
     """
     book = open_rulebook(rulebook)
     asked = [one for one in check_members(list(member)) if one != "EU"] or list(MEMBERS)
@@ -200,8 +196,7 @@ def register(
 ) -> None:
     """A system's register entry (Annex VIII) as the public or an authority sees it.
 
-    Example:
-        bayanihan law register examples/systems/composite.yaml --view public
+    Example: bayanihan law register examples/systems/composite.yaml --view public
     """
     book = open_rulebook(rulebook)
     day = check_dates(book, as_of or today(), "")[0]
@@ -222,8 +217,7 @@ def assess(
 ) -> None:
     """An impact assessment for a system, filled as far as its facts go.
 
-    Example:
-        bayanihan law assess examples/systems/bank-chatbot.yaml --template art27
+    Example: bayanihan law assess examples/systems/bank-chatbot.yaml --template art27
     """
     book = open_rulebook(rulebook)
     found = shelf.assessment(book, template, open_system(file, book))
@@ -243,8 +237,7 @@ def practices(
 ) -> None:
     """Search the compendium of practices, and cite what you find.
 
-    Example:
-        bayanihan law practices incident --member MY
+    Example: bayanihan law practices incident --member MY
     """
     book = open_rulebook(rulebook)
     found = shelf.practices(book, words, member.upper(), tag)
@@ -260,8 +253,7 @@ def practices(
 def checks(principle: str = "", *, rulebook: Rules = None, json: AsJson = False) -> None:
     """The AI Verify process checks, all or those of one principle.
 
-    Example:
-        bayanihan law checks robustness
+    Example: bayanihan law checks robustness
     """
     book = open_rulebook(rulebook)
     found = shelf.checks(book, principle)
@@ -277,8 +269,7 @@ def checks(principle: str = "", *, rulebook: Rules = None, json: AsJson = False)
 def run_tests(path: Path, *, rulebook: Rules = None) -> int:
     """Run a jurist's test cases: a YAML file, or a folder of them.
 
-    Example:
-        bayanihan law test tests/rulebook/cases
+    Example: bayanihan law test tests/rulebook/cases
     """
     book = open_rulebook(rulebook)
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
@@ -297,8 +288,7 @@ def run_tests(path: Path, *, rulebook: Rules = None) -> int:
 def claims(*, rulebook: Rules = None, json: AsJson = False) -> int:
     """The claim matrix: every served legal value against the words of its pinned quotation.
 
-    Example:
-        bayanihan law claims
+    Example: bayanihan law claims
     """
     book = open_rulebook(rulebook)
     made = claim_matrix(book)
@@ -320,8 +310,7 @@ def claims(*, rulebook: Rules = None, json: AsJson = False) -> int:
 def procedures(procedure: str = "", *, rulebook: Rules = None, json: AsJson = False) -> None:
     """Safeguard and sanction procedures: their steps, who takes them, and their deadlines.
 
-    Example:
-        bayanihan law procedures eu/art79
+    Example: bayanihan law procedures eu/art79
     """
     book = open_rulebook(rulebook)
     every = procedures_of(book)
@@ -335,8 +324,7 @@ def procedures(procedure: str = "", *, rulebook: Rules = None, json: AsJson = Fa
 def show(provision: str, *, rulebook: Rules = None, json: AsJson = False) -> None:
     """One provision: its versions, dates, quotations, sources, pedigree and disagreements.
 
-    Example:
-        bayanihan law show eu/art6/2
+    Example: bayanihan law show eu/art6/2
     """
     book = open_rulebook(rulebook)
     told = show_provision(book, provision)
@@ -349,8 +337,7 @@ def show(provision: str, *, rulebook: Rules = None, json: AsJson = False) -> Non
 def members(*, member: Members = (), rulebook: Rules = None, json: AsJson = False) -> None:
     """The state of each member's law and policy, bills included, each with source and date.
 
-    Example:
-        bayanihan law members --member MY
+    Example: bayanihan law members --member MY
     """
     book = open_rulebook(rulebook)
     asked = [one for one in check_members(list(member)) if one != "EU"] or list(MEMBERS)

@@ -27,13 +27,17 @@ from bayanihan.commands.hub_client import (
 from bayanihan.core import stix
 from bayanihan.errors import Refused, one_line
 
+# What `-` stands for; see `cli.main`.
+STANDARD_INPUT = Path("/dev/stdin")
 FILE_LIMIT_BYTES = 1024 * 1024 * 1024
 _CHUNK_OBJECTS = 1_000
 _CHUNK_BYTES = 8 * 1024 * 1024
 
 
 def push(
-    files: Annotated[tuple[Path, ...], Parameter(help="JSON, .json.gz or .tar.gz; - for input.")],
+    files: Annotated[
+        tuple[Path, ...], Parameter(help="JSON, .json.gz or .tar.gz; - for input.")
+    ] = (),
     *,
     tlp: Annotated[str, Parameter(help="Marks what comes unmarked.")] = "",
     group: Annotated[str, Parameter(help="The group that AMBER material is for.")] = "",
@@ -87,15 +91,14 @@ def documents(files: Sequence[Path], summary: dict[str, Any]) -> Iterator[tuple[
 
 
 def _opened(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    if name == "-":
+    if path == STANDARD_INPUT:
         yield "-", _limited(sys.stdin.buffer, "-")
         return
     if name.endswith((".tar.gz", ".tgz", ".tar")):
         yield from _archived(path, name)
         return
     with path.open("rb") as raw:
-        gzipped = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
+        gzipped = raw.peek(2)[:2] == b"\x1f\x8b"  # a pipe cannot be wound back
         yield name, _limited(gzip.GzipFile(fileobj=raw) if gzipped else raw, name)
 
 

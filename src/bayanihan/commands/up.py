@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -52,6 +53,7 @@ def up(
     settings = checked(msgspec.structs.replace(settings, **given))
     # Until it serves, the hub owes nobody anything: it ends as a crash would end it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    _open_many_files()
     hub = Hub(data, settings)
     try:
         signal.signal(signal.SIGTERM, _stop_now)
@@ -78,6 +80,13 @@ class HubServer(uvicorn.Server):
 
 def _stop_now(*_: object) -> None:
     sys.exit(0)
+
+
+def _open_many_files() -> None:
+    """Let this process open as many files as it may: each stream is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _serve(hub: Hub, *, demo: bool) -> int:

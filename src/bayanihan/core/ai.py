@@ -9,9 +9,7 @@ match list or a takedown notice.
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from bayanihan.errors import Refused
 
@@ -28,23 +26,6 @@ VECTORS = (
 )
 INFORM_ONLY = frozenset({"information-manipulation", "data-misuse"})
 
-Vector = Literal[
-    "phishing",
-    "malware",
-    "identity-theft",
-    "reconnaissance",
-    "attack-on-ai",
-    "information-manipulation",
-    "data-misuse",
-]
-
-
-class Involvement(msgspec.Struct, frozen=True):
-    """The extension's value. Properties that later versions add are kept and not read."""
-
-    extension_type: Literal["property-extension"]
-    vector: Vector
-
 
 def vector_of(extensions: dict[str, Any] | None) -> str | None:
     """The vector that an object's `extensions` state, or None where they state none.
@@ -55,10 +36,11 @@ def vector_of(extensions: dict[str, Any] | None) -> str | None:
     body = extensions.get(EXTENSION_ID) if extensions else None
     if body is None:
         return None
-    try:
-        return msgspec.convert(body, Involvement).vector
-    except msgspec.ValidationError:
-        raise _refused(body) from None
+    if isinstance(body, dict) and body.get("extension_type") == "property-extension":
+        vector = body.get("vector")
+        if vector in VECTORS:
+            return str(vector)
+    raise _refused(body)
 
 
 def _refused(body: Any) -> Refused:

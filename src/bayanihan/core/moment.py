@@ -13,8 +13,9 @@ _US = 1_000_000
 
 
 # One object gives the same time several times, and its neighbours give it again. A plain
-# dictionary that is emptied when full costs a third of what `lru_cache` does when it misses.
-_known: dict[str, int] = {}
+# dictionary that is emptied when full costs a third of what `lru_cache` does when it misses;
+# who asks about many times looks here first, which spares a call for each.
+known: dict[str, int] = {}
 _KNOWN_LIMIT = 8192
 
 # No honest timestamp is longer, and what is cached must stay small.
@@ -31,13 +32,13 @@ def parse(text: str) -> int | None:
 
 def parse_short(text: str) -> int | None:
     """As `parse`, for a text that is known to be no longer than `LENGTH_LIMIT`."""
-    us = _known.get(text)
+    us = known.get(text)
     if us is None:
         us = _read(text)
         if us is not None:
-            if len(_known) >= _KNOWN_LIMIT:
-                _known.clear()
-            _known[text] = us
+            if len(known) >= _KNOWN_LIMIT:
+                known.clear()
+            known[text] = us
     return us
 
 

@@ -59,13 +59,18 @@ class Reading(msgspec.Struct, frozen=True):
     rest: tuple[Rest, ...]
 
 
+def is_usual(pattern: str) -> bool:
+    """Whether a pattern is seen at a glance to be valid, its names long enough for STIX 2.1."""
+    return _COMMON.fullmatch(pattern) is not None
+
+
 def validate(pattern: str) -> None:
     """Refuses what STIX 2.1 section 9 does not allow.
 
     Raises:
         Refused: `bad-value` or `too-deep`, with `where` = `char N`, counted from 1.
     """
-    if _COMMON.fullmatch(pattern) is None:
+    if not is_usual(pattern):
         parse(pattern)
 
 
@@ -75,7 +80,7 @@ def read(pattern: str) -> Reading:
     Raises:
         Refused: as `validate`.
     """
-    if _COMMON.fullmatch(pattern):
+    if is_usual(pattern):
         if _ANY_OF.fullmatch(pattern):
             return _any_of(pattern)
         if _ALL_OF.fullmatch(pattern):
@@ -290,12 +295,13 @@ _BLOCKABLE: dict[tuple[str, ...], _Maker] = {
 }
 
 # The shapes that nearly all patterns have, recognised in one linear, possessive pass. They
-# are a subset of the grammar; whatever falls outside them is parsed in full.
+# are a subset of the grammar, in which types and properties have three characters or more;
+# whatever falls outside them is parsed in full.
 _STRING = r"'[^'\\]*+(?:\\['\\][^'\\]*+)*+'"
 _DIGEST = "[0-9a-fA-F]"
 _NOT_HERE = r"(?:hashes|true|false)\b"
 _PLAIN = (
-    rf"(?!{_NOT_HERE})[a-z][a-z0-9-]*+:(?!{_NOT_HERE})[a-z][a-z0-9_]*+"
+    rf"(?!{_NOT_HERE})[a-z][a-z0-9-]{{2,}}+:(?!{_NOT_HERE})[a-z][a-z0-9_]{{2,}}+"
     rf"(?:\.(?!{_NOT_HERE})[a-z][a-z0-9_]*+)*+"
     rf"\s*+=\s*+(?:{_STRING}|0|[1-9][0-9]*+)"
 )

@@ -20,7 +20,7 @@ import msgspec
 from bayanihan.core import json_bytes, moment
 from bayanihan.core.marking import LEVEL_OF_ID
 from bayanihan.core.stix_observables import OBSERVABLES, Observable
-from bayanihan.core.stix_plan import Plan, apply, is_identifier, is_uuid, plan_of
+from bayanihan.core.stix_plan import Plan, apply, is_identifier, is_own_id, is_uuid, plan_of
 from bayanihan.core.stix_rules import RULES, check_extensions, check_markings
 from bayanihan.core.stix_types import VERSIONED, Core, MarkingDefinition
 from bayanihan.core.stix_values import Notes, Warning  # noqa: A004
@@ -100,12 +100,12 @@ def split(data: bytes) -> Submission:
         raise Refused("not-an-envelope", message, where="$") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         json_bytes.refuse_malformed(data, error)
-    _refuse_repeated(data, members)
     kind = _text(members, "type")
+    if kind != "bundle" and ("type" in members or "id" in members):
+        return Submission([data])  # and `check` looks at all of it
+    _refuse_repeated(data, members)
     if kind == "bundle":
         return _open_bundle(members)
-    if "type" in members or "id" in members:
-        return Submission([data])
     if "objects" not in members:
         message = "The JSON object is neither a STIX object, a bundle nor an envelope."
         raise Refused("not-an-envelope", message, where="$")
@@ -193,17 +193,18 @@ def check(raw: bytes) -> Checked:
     plan = PLANS.get(kind)
     if plan is None:
         plan = _custom_plan(kind, value, notes)
-    apply(plan, value, notes)
-    _check_id(value["id"], kind)
+    deep = apply(plan, value, notes)
+    if kind not in PLANS or not is_own_id(value["id"], kind):
+        _check_id(value["id"], kind)
     if "granular_markings" in value:
         check_markings(value)
     if "extensions" in value:
-        check_extensions(value, notes)
+        deep = check_extensions(value, notes) or deep
     rule = RULES.get(kind)
     if rule is not None:
         rule(value, notes)
-    if notes or not plan.open.isdisjoint(value):
-        # Only what no struct describes can be deep, and that is noted, or inside `open`.
+    if notes or deep:
+        # Only what no struct describes can be deep, and of that there is a note, or it is told.
         json_bytes.limit_depth(raw, value)
     return _checked(raw, kind, plan, value, notes)
 

@@ -3,6 +3,8 @@
 A plan is made once for each struct. Applying it converts the decoded object to the struct
 (which checks JSON types, required properties and ranges in C), then runs the checks that
 need more: times, references, vocabularies, values with an inner form, parts within parts.
+Which of them an object needs is told by the names of its properties, and most objects have
+the names of one before them: so that part of a plan is kept, as its `Course`.
 """
 
 from __future__ import annotations
@@ -40,7 +42,18 @@ _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 # The message may quote the value, which may be as long as the submission.
 _MESSAGE_SHOWN = 200
 _KNOWN_LIMIT = 4096
+_COURSES_LIMIT = 64
 RESERVED = frozenset({"severity", "action", "username", "phone_numbers"})
+
+
+@cache
+def _own_id(kind: str) -> re.Pattern[str]:
+    return re.compile(f"{re.escape(kind)}--{_UUID.pattern}")
+
+
+def is_own_id(ref: str, kind: str) -> bool:
+    """Whether `ref` is an identifier of an object of `kind`, which is one of STIX's own types."""
+    return _own_id(kind).fullmatch(ref) is not None
 
 
 def is_uuid(text: str, start: int = 0) -> bool:
@@ -65,11 +78,30 @@ class Words(NamedTuple):
     check: Check
 
 
+class Course(NamedTuple):
+    """What a plan checks of a value with certain properties, in the order of checking.
+
+    `open` says that one of them may be of any depth, `lacking` that what is needed is not
+    there.
+    """
+
+    times: tuple[str, ...]
+    words: tuple[Words, ...]
+    values: tuple[tuple[str, Check], ...]
+    parts: tuple[tuple[str, Plan], ...]
+    ordered: Pairs
+    strictly: Pairs
+    open: bool
+    lacking: bool
+
+
 class Plan(msgspec.Struct, frozen=True):
     """The checks of one struct, in the order in which they run.
 
     `plain` is true where nothing but the names of properties is left to check. `open`
-    names the properties whose inside no struct describes, so that it may be of any depth.
+    names the properties whose inside no struct describes, so that it may be of any depth;
+    for `extensions`, `check_extensions` answers. `courses` keeps what was worked out for
+    the sets of names that come again and again.
     """
 
     shape: type[Part]
@@ -83,6 +115,7 @@ class Plan(msgspec.Struct, frozen=True):
     strictly: Pairs
     open: frozenset[str]
     plain: bool
+    courses: dict[tuple[str, ...], Course]
 
 
 @cache
@@ -116,8 +149,9 @@ def plan_of(shape: type[Part]) -> Plan:
         shape.needs,
         shape.ordered,
         shape.strictly,
-        frozenset(name for name in fields if _is_open(hints[name])),
+        frozenset(name for name in fields if name != "extensions" and _is_open(hints[name])),
         plain=not (times or words or values or parts or shape.needs),
+        courses={},
     )
 
 
@@ -146,8 +180,11 @@ def _nodes(hint: Any) -> Iterator[Any]:
         yield from _nodes(inner)
 
 
-def apply(plan: Plan, value: dict[str, Any], notes: Notes, path: str = "$") -> None:
+def apply(plan: Plan, value: dict[str, Any], notes: Notes, path: str = "$") -> bool:
     """Check `value` against `plan`; what is advised against goes to `notes`.
+
+    Returns whether a property that STIX defines, other than `extensions`, may be of any
+    depth inside.
 
     Raises:
         Refused: `missing-property` or `bad-value`, with the JSON path.
@@ -156,7 +193,7 @@ def apply(plan: Plan, value: dict[str, Any], notes: Notes, path: str = "$") -> N
         msgspec.convert(value, plan.shape)
     except msgspec.ValidationError as error:
         raise _shape_refused(str(error), path) from None
-    run(plan, value, notes, path)
+    return _run(plan, value, notes, path)
 
 
 def check_shape(shape: type[Part], value: Any, path: str) -> None:
@@ -167,32 +204,57 @@ def check_shape(shape: type[Part], value: Any, path: str) -> None:
         raise _shape_refused(str(error), path) from None
 
 
-def run(plan: Plan, value: dict[str, Any], notes: Notes, path: str) -> None:
+def _run(plan: Plan, value: dict[str, Any], notes: Notes, path: str) -> bool:
     """The checks of `plan` on a value whose JSON types are known to fit."""
-    get = value.get
-    parse_time = moment.parse_short
-    if not plan.names.issuperset(value):
-        _note_unknown(plan, value, notes, path)
-    for name in plan.times:
-        text = get(name)
-        if text is not None and parse_time(text) is None:
+    course = plan.courses.get(tuple(value))
+    if course is None:
+        if not plan.names.issuperset(value):
+            _note_unknown(plan, value, notes, path)
+        course = _course_of(plan, tuple(filter(plan.names.__contains__, value)))
+    known_times = moment.known
+    for name in course.times:
+        if value[name] not in known_times and moment.parse_short(value[name]) is None:
             raise refused(f"{path}.{name}", NO_TIME)
-    for name, known, check in plan.words:
-        found = get(name)
-        if found is None:
-            continue
+    for name, known, check in course.words:
+        found = value[name]
         fits = found in known if found.__class__ is str else known.issuperset(found)
         if not fits:
             check(found, f"{path}.{name}", notes)
-    for name, check in plan.values:
-        inner = get(name)
-        if inner is not None:
-            check(inner, f"{path}.{name}", notes)
-    for name, part in plan.parts:
-        inner = get(name)
-        if inner is not None:
-            _run_parts(part, inner, notes, f"{path}.{name}")
-    _check_together(plan, value, path)
+    for name, check in course.values:
+        check(value[name], f"{path}.{name}", notes)
+    for name, part in course.parts:
+        _run_parts(part, value[name], notes, f"{path}.{name}")
+    if course.lacking:
+        _refuse_lacking(plan, path)
+    for first, second in course.ordered:
+        one, other = value[first], value[second]
+        if one != other and moment.is_before(other, one):
+            raise refused(f"{path}.{second}", f"`{second}` lies before `{first}`.")
+    for first, second in course.strictly:
+        if not moment.is_before(value[first], value[second]):
+            raise refused(f"{path}.{second}", f"`{second}` is not later than `{first}`.")
+    return course.open
+
+
+def _course_of(plan: Plan, names: tuple[str, ...]) -> Course:
+    """The checks of a value with these properties, each one of the plan's own."""
+    course = plan.courses.get(names)
+    if course is None:
+        has = frozenset(names)
+        course = Course(
+            tuple(name for name in plan.times if name in has),
+            tuple(words for words in plan.words if words.name in has),
+            tuple(pair for pair in plan.values if pair[0] in has),
+            tuple(pair for pair in plan.parts if pair[0] in has),
+            tuple(pair for pair in plan.ordered if has.issuperset(pair)),
+            tuple(pair for pair in plan.strictly if has.issuperset(pair)),
+            open=not plan.open.isdisjoint(has),
+            lacking=bool(plan.needs) and has.isdisjoint(plan.needs),
+        )
+        if len(plan.courses) >= _COURSES_LIMIT:
+            plan.courses.clear()
+        plan.courses[names] = course
+    return course
 
 
 def _note_unknown(plan: Plan, value: dict[str, Any], notes: Notes, path: str) -> None:
@@ -271,26 +333,17 @@ def _advise_terms(
 
 def _run_parts(part: Plan, inner: Any, notes: Notes, path: str) -> None:
     if isinstance(inner, dict):
-        run(part, inner, notes, path)
+        _run(part, inner, notes, path)
         return
     for i, item in enumerate(inner):
         if not (part.plain and part.names.issuperset(item)):
-            run(part, item, notes, f"{path}[{i}]")
+            _run(part, item, notes, f"{path}[{i}]")
 
 
-def _check_together(plan: Plan, value: dict[str, Any], path: str) -> None:
-    if plan.needs and value.keys().isdisjoint(plan.needs):
-        names = ", ".join(f"`{name}`" for name in plan.needs)
-        where = step(path, plan.needs[0])
-        raise Refused("missing-property", f"At least one is needed: {names}.", where=where)
-    for first, second in plan.ordered:
-        one, other = value.get(first), value.get(second)
-        if one != other and one and other and moment.is_before(other, one):
-            raise refused(f"{path}.{second}", f"`{second}` lies before `{first}`.")
-    for first, second in plan.strictly:
-        one, other = value.get(first), value.get(second)
-        if one and other and not moment.is_before(one, other):
-            raise refused(f"{path}.{second}", f"`{second}` is not later than `{first}`.")
+def _refuse_lacking(plan: Plan, path: str) -> None:
+    names = ", ".join(f"`{name}`" for name in plan.needs)
+    where = step(path, plan.needs[0])
+    raise Refused("missing-property", f"At least one is needed: {names}.", where=where)
 
 
 def _shape_refused(text: str, path: str) -> Refused:

@@ -10,7 +10,7 @@ Source: OASIS STIX 2.1 sections 2.5, 4 to 7.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from bayanihan.core import ai, moment, pattern
@@ -18,7 +18,7 @@ from bayanihan.core.json_bytes import step
 from bayanihan.core.marking import TLP_1_IDS
 from bayanihan.core.stix_extensions import PREDEFINED
 from bayanihan.core.stix_plan import apply, check_property, check_shape, is_identifier, plan_of
-from bayanihan.core.stix_types import VERSIONED, ExtensionBody
+from bayanihan.core.stix_types import EXTENSION_TYPES, VERSIONED, ExtensionBody
 from bayanihan.core.stix_values import Notes, Warning, is_language, refused  # noqa: A004
 from bayanihan.errors import Refused
 
@@ -33,6 +33,11 @@ _ODD_COLON = re.compile(r":(?<![\w-]{3}:)|:(?![\w-]{3}|//)", re.ASCII)
 _SHORT_NAME = re.compile(r"(?<![\w-])[\w-]{1,2}:|:[\w-]{1,2}(?![\w-])", re.ASCII)
 _TLP_1_CREATED_US = moment.parse("2017-01-20T00:00:00.000Z")
 _TLP_1_WORDS = {ref: "white" if level == "clear" else level for level, ref in TLP_1_IDS.items()}
+# Ids of extension definitions and names of what they add that passed before.
+_usual_definitions: set[str] = set()
+_usual_names: set[str] = set()
+_USUAL_LIMIT = 1024
+_FLAT = frozenset({str, int, float, bool})
 _CONTRIBUTING = {
     "artifact": ("hashes", "payload_bin"),
     "email-message": ("from_ref", "subject", "body"),
@@ -82,24 +87,56 @@ def _longest_key(value: dict[str, Any], rest: str) -> str | None:
     return max(keys, key=len, default=None)
 
 
-def check_extensions(value: dict[str, Any], notes: Notes) -> None:
-    """Section 7.3 and 6: predefined, by definition, or custom and advised against."""
-    predefined = PREDEFINED.get(value["type"], {})
-    for key, body in value["extensions"].items():
-        path = step("$.extensions", key)
-        if not isinstance(body, dict) or not body:
-            raise refused(path, "An extension is a JSON object that is not empty.")
-        if key in predefined:
-            apply(plan_of(predefined[key]), body, notes, path)
-        elif key.startswith("extension-definition--") and is_identifier(key):
-            _check_defined(body, path)
-        elif _CUSTOM_EXTENSION.fullmatch(key):
-            _check_names(body, path)
-            message = "STIX does not define this extension; it is kept."
-            notes.append(Warning("custom-extension", path, message))
-        else:
-            raise refused(path, "An extension is named by its definition's id, or ends in `-ext`.")
-    ai.vector_of(value["extensions"])
+def check_extensions(value: dict[str, Any], notes: Notes) -> bool:
+    """Section 7.3 and 6: predefined, by definition, or custom and advised against.
+
+    Returns whether what an extension holds may be of any depth.
+    """
+    extensions = value["extensions"]
+    deep = False
+    for key, body in extensions.items():
+        if not (key in _usual_definitions and _is_usual(body)):
+            _check_extension(value["type"], key, body, notes)
+            deep = True
+    ai.vector_of(extensions)
+    return deep
+
+
+def _is_usual(body: Any) -> bool:
+    """Whether what a definition adds has names that passed before, and flat values."""
+    return (
+        body.__class__ is dict
+        and body.get("extension_type") in EXTENSION_TYPES
+        and _usual_names.issuperset(body)
+        and _FLAT.issuperset(map(type, body.values()))
+    )
+
+
+def _check_extension(kind: str, key: str, body: Any, notes: Notes) -> None:
+    predefined = PREDEFINED.get(kind, {})
+    path = step("$.extensions", key)
+    if not isinstance(body, dict) or not body:
+        raise refused(path, "An extension is a JSON object that is not empty.")
+    if key in predefined:
+        apply(plan_of(predefined[key]), body, notes, path)
+    elif key.startswith("extension-definition--") and is_identifier(key):
+        _check_defined(body, path)
+        _remember(_usual_definitions, {key})
+        _remember(_usual_names, body.keys())
+    elif _CUSTOM_EXTENSION.fullmatch(key):
+        _check_names(body, path)
+        message = "STIX does not define this extension; it is kept."
+        notes.append(Warning("custom-extension", path, message))
+    else:
+        raise refused(path, "An extension is named by its definition's id, or ends in `-ext`.")
+
+
+def _remember(usual: set[str], fresh: Collection[str]) -> None:
+    """Add to a set that starts anew when it is full, and never holds more than its limit."""
+    if len(usual) + len(fresh) > _USUAL_LIMIT:
+        usual.clear()
+    if len(fresh) <= _USUAL_LIMIT:
+        usual.update(fresh)
 
 
 def _check_defined(body: dict[str, Any], path: str) -> None:
@@ -126,6 +163,8 @@ def _indicator(value: dict[str, Any], notes: Notes) -> None:
     if value["pattern_type"] != "stix":
         return
     text = value["pattern"]
+    if pattern.is_usual(text):
+        return
     try:
         pattern.validate(text)
     except Refused as fault:

@@ -10,7 +10,7 @@ Source: OASIS STIX 2.1 sections 3, 4, 5, 7.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -378,6 +378,7 @@ class Sighting(Seen, kw_only=True):
 ExtensionType = Literal[
     "new-sdo", "new-sco", "new-sro", "property-extension", "toplevel-property-extension"
 ]
+EXTENSION_TYPES: tuple[str, ...] = get_args(ExtensionType)
 
 
 class ExtensionDefinition(Core, kw_only=True):

@@ -119,11 +119,14 @@ class Admission:
                 where="$",
                 next_step="Keep the evidence at home and send its fingerprint.",
             )
-        if stix.spec_of(raw) == "2.0":
+        try:
+            found = [Candidate(raw, stix.check(raw))]
+        except Refused:
+            # No object of 2.0 passes as one of 2.1, so only what did not pass is asked.
+            if stix.spec_of(raw) != "2.0":
+                raise
             original = hashlib.sha256(raw).digest()
             found = [Candidate(each, stix.check(each), original) for each in upgrade(raw)]
-        else:
-            found = [Candidate(raw, stix.check(raw))]
         for candidate in found:
             if candidate.checked.statement:
                 self._statements.add(candidate.checked.id)

@@ -52,8 +52,12 @@ class Directory(Protocol):
         """Group marking id -> group name."""
         ...
 
-    def has_person(self, person: str) -> bool:
-        """Whether a key in force is this person's."""
+    def own_group(self, viewer: Viewer, name: str) -> Group:
+        """A group as constituted now, if a viewer may address it."""
+        ...
+
+    def can_name(self, viewer: Viewer, person: str) -> bool:
+        """Whether a viewer may address a person, who holds a key in force."""
         ...
 
 
@@ -69,14 +73,16 @@ def terms_of(
     unmarked = params.get("tlp") or default
     if unmarked not in LEVELS:
         raise Refused("bad-parameter", f"{unmarked!r} is no TLP level", where="tlp")
-    group = directory.group(params.get("group") or default_group)
+    name = params.get("group") or default_group
+    # Their key's own group is no news to them, and may have been chosen by the operator.
+    group = directory.group(name) if name == default_group else directory.own_group(viewer, name)
     persons = sorted(set(params.get("to") or ()))
     if len(persons) > PERSONS_LIMIT:
         message = f"One submission may name {PERSONS_LIMIT} persons"
         raise Refused("bad-parameter", message, where="to")
     for person in persons:
-        if not directory.has_person(person):
-            raise Refused("bad-parameter", f"There is no person {person!r}", where="to")
+        if not directory.can_name(viewer, person):
+            raise Refused("bad-parameter", f"There is no person {person!r} for you", where="to")
     return Terms(
         viewer,
         default=default,

@@ -60,13 +60,13 @@ def withdrawals(
     ]
 
 
-def routes(ledger: Ledger, erased: Callable[[Sequence[int]], None]) -> list[HTTPRouteHandler]:
+def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[HTTPRouteHandler]:
     """The handlers that take objects back.
 
     Args:
         ledger: the record.
-        erased: told the positions whose bytes are gone, on a worker thread, so that no
-            restored backup brings them back.
+        taken_back: told the positions whose bytes are gone, and those of withdrawals, on a
+            worker thread, so that no restored backup brings anything back.
     """
 
     @delete("/api/objects/{object_id:str}", status_code=200)
@@ -78,7 +78,8 @@ def routes(ledger: Ledger, erased: Callable[[Sequence[int]], None]) -> list[HTTP
         require(viewer, "report")
         own = own_entries(ledger, viewer, object_id)
         drafts = withdrawals(ledger, viewer, object_id, reason[:REASON_LIMIT], own)
-        await ledger.append_soon(drafts)
+        appended = await ledger.append_soon(drafts)
+        await asyncio.to_thread(taken_back, [each.position for each in appended])
         return {"id": object_id, "withdrawn": len(drafts)}
 
     @post("/api/objects/{object_id:str}/erase", status_code=200)
@@ -94,7 +95,7 @@ def routes(ledger: Ledger, erased: Callable[[Sequence[int]], None]) -> list[HTTP
 
         def erase() -> int:
             positions = ledger.erase(viewer, object_id, reason[:REASON_LIMIT])
-            erased(positions)
+            taken_back(positions)
             return len(positions)
 
         return {"id": object_id, "erased": await asyncio.to_thread(erase)}

@@ -1,15 +1,9 @@
 """The official record. This is its door: rooms import from here and from nowhere behind it."""
 
-from bayanihan.ledger.copying import (
-    ERASURES,
-    Erasure,
-    ErasureList,
-    back_up,
-    read_erasures,
-    restore,
-)
+from bayanihan.ledger.copying import back_up, restore
 from bayanihan.ledger.door import Ledger, steady_us, wall_us
 from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
+from bayanihan.ledger.erasures import ERASURES, Again, Erasure, ErasureList, read_erasures
 from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of
 from bayanihan.ledger.folding import Folding
 from bayanihan.ledger.projection import Projection, Scan
@@ -22,6 +16,7 @@ from bayanihan.ledger.verify import Report, check_ledger, check_projection
 __all__ = [
     "ERASURES",
     "KINDS",
+    "Again",
     "Appended",
     "BodyPage",
     "Change",

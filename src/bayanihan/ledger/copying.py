@@ -16,19 +16,19 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from bayanihan.errors import Refused, Unavailable
+from bayanihan.ledger.door import Ledger
+from bayanihan.ledger.erasures import ERASURES, Again, Erasure, erasures_of, take_back_again
 from bayanihan.ledger.sqlite import SCHEMA_VERSION, SqliteStore
 from bayanihan.ledger.verify import Report, check_ledger
 
 LEDGER = "ledger.db"
 MANIFEST = "manifest.json"
-ERASURES = "erasures.jsonl"
 # What a hub needs beside its ledger; projections and indexes are made again.
 KEPT_FILES = ("signing.key", "hub.toml", "admin.key", ERASURES)
 
@@ -43,63 +43,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int
     root: str
     files: dict[str, str]
-
-
-class Erasure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One erased entry: where it stood, and the leaf that tells it from any other there."""
-
-    position: int
-    leaf: str
-
-
-def erasures_of(store: SqliteStore) -> list[Erasure]:
-    """Every erased entry of a ledger."""
-    rows = store.reading.execute("SELECT position, leaf FROM entries WHERE author IS NULL")
-    return [Erasure(position, leaf.hex()) for position, leaf in rows]
-
-
-def read_erasures(text: bytes) -> list[Erasure]:
-    """An erasure list. Raises `Refused("bad-value")`, naming the line."""
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            found.append(msgspec.json.decode(line, type=Erasure))
-        except msgspec.MsgspecError as error:
-            raise Refused(
-                "bad-value", f"The erasure list cannot be read: {error}", where=f"line {number}"
-            ) from None
-    return found
-
-
-class ErasureList:
-    """The file of what was erased, kept beside the ledger for backups made earlier.
-
-    Args:
-        folder: the data directory.
-        store: whose erased entries the file begins with, so that a crash loses none.
-    """
-
-    def __init__(self, folder: Path, store: SqliteStore) -> None:
-        self._path = folder / ERASURES
-        self._store = store
-        self._lock = threading.Lock()
-        known = set(read_erasures(self._path.read_bytes())) if self._path.exists() else set()
-        self._append([each for each in erasures_of(store) if each not in known])
-
-    def note(self, positions: Sequence[int]) -> None:
-        """Add entries that were just erased, durably."""
-        entries = [self._store.entry(position) for position in positions]
-        self._append([Erasure(e.position, e.header.leaf.hex()) for e in entries if e])
-
-    def _append(self, erasures: Sequence[Erasure]) -> None:
-        if not erasures:
-            return
-        lines = b"".join(msgspec.json.encode(each) + b"\n" for each in erasures)
-        with self._lock, self._path.open("ab") as file:
-            self._path.chmod(0o600)
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def back_up(data: Path, out: Path, *, software: str, made_at: str) -> Manifest:
@@ -177,20 +120,20 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Manifest, int]:
+def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Manifest, Again]:
     """Make a data directory from a backup: checked, erased anew, with an epoch of its own.
 
     Args:
         backup: the file.
         data: a directory without a ledger; made when absent.
-        erasures: what was erased since the backup was made, beside the backup's own list.
+        erasures: what was erased or withdrawn since the backup was made.
 
     Returns:
-        The backup's manifest, and how many bodies the lists removed.
+        The backup's manifest, and how much the lists took back anew.
 
     Raises:
         Refused: `bad-value` for a file that is no good backup; `conflict` when `data` holds
-            a ledger already.
+            a ledger already, or a key or settings that are not the backup's.
     """
     if (data / LEDGER).exists():
         raise Refused(
@@ -203,10 +146,11 @@ def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Mani
     with tempfile.TemporaryDirectory(dir=data, prefix=".restore-") as folder:
         work = Path(folder)
         manifest = _extract(backup, work)
-        report, epoch, own = _inspect(work / LEDGER)
+        _check_kept(manifest, data)
+        report, epoch, _ = _inspect(work / LEDGER)
         if (report.root, report.entries, epoch) != (manifest.root, manifest.size, manifest.epoch):
             raise Refused("bad-value", "The ledger is not the one that the manifest names")
-        erased = _begin_anew(work / LEDGER, [*own, *erasures])
+        again = _begin_anew(work, list(erasures))
         for name in manifest.files:
             if name == LEDGER or (name == ERASURES and (data / name).exists()):
                 continue
@@ -214,7 +158,21 @@ def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Mani
             (work / name).replace(data / name)
         (work / LEDGER).chmod(0o600)
         (work / LEDGER).replace(data / LEDGER)
-    return manifest, erased
+    return manifest, again
+
+
+def _check_kept(manifest: Manifest, data: Path) -> None:
+    """Refuse to replace a hub's own key or settings by others."""
+    for name, digest in manifest.files.items():
+        path = data / name
+        if name in (LEDGER, ERASURES) or not path.exists() or _digest(path) == digest:
+            continue
+        raise Refused(
+            "conflict",
+            f"This directory has another {name} than the backup",
+            where=str(path),
+            next_step="Move it away if the backup's shall be used, or restore elsewhere.",
+        )
 
 
 def _extract(backup: Path, work: Path) -> Manifest:
@@ -250,24 +208,21 @@ def _unpack(archive: tarfile.TarFile, name: str, path: Path) -> None:
         shutil.copyfileobj(source, target)
 
 
-def _begin_anew(path: Path, erasures: list[Erasure]) -> int:
-    """Apply the erasure lists and give the ledger a new epoch, in one transaction."""
-    store = SqliteStore(path)
+def _begin_anew(folder: Path, erasures: list[Erasure]) -> Again:
+    """Give the ledger a new epoch, and take back anew what the lists name, on the record."""
+    store = SqliteStore(folder / LEDGER)
     try:
         with store.transaction():
-            positions = [
-                each.position
-                for each in erasures
-                if store.writing.execute(
-                    "SELECT 1 FROM entries WHERE position = ? AND leaf = ? AND author NOT NULL",
-                    (each.position, bytes.fromhex(each.leaf)),
-                ).fetchone()
-            ]
-            store.erase(positions)
             store.writing.execute(
                 "UPDATE meta SET value = ? WHERE name = 'epoch'", (secrets.token_bytes(8),)
             )
         store.writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return len(set(positions))
     finally:
         store.close()
+    if not erasures:
+        return Again()
+    ledger = Ledger(folder)
+    try:
+        return take_back_again(ledger, erasures)
+    finally:
+        ledger.close()

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 _ERASABLE = frozenset({"object", "withdrawn", "notice", "answer", "attestation"})
 _EMPTY_TIMEOUT_S = 10.0
 _ALL = Where()
+# How many entries about one object are looked at, the newest first.
+ABOUT_LIMIT = 1_000
 
 
 def wall_us() -> int:
@@ -84,7 +86,7 @@ class Ledger:
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
         self._due: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any, Any]]] = {}
         self._due_lock = threading.Lock()
-        self._pages = Pages(self.store, lambda: self._length, self._positions_of)
+        self._pages = Pages(self.store, lambda: self._length, self.positions_of)
         self._writer = Writer(
             self.store,
             self._identity,
@@ -104,6 +106,11 @@ class Ledger:
         self._checkpointer.stop()
         self._identity.close()
         self.store.close()
+
+    @property
+    def alarm(self) -> BayanihanError | None:
+        """Why nothing can be written; None while all is well."""
+        return self._writer.alarm
 
     # append
 
@@ -193,20 +200,49 @@ class Ledger:
         Raises `Refused("reset")` when `after` lies beyond the record.
         """
         page = self._pages.items(viewer, after, limit, where)
-        self._note_red(viewer, after, page.last)
+        if red := self._pages.rights(viewer).red:
+            at = [item.entry.position for item in page.items if item.entry.header.audience in red]
+            self._red_audit.handed_out(viewer, at)
         return page
 
     def read_bodies(self, viewer: Viewer, after: int, limit: int, where: Where = _ALL) -> BodyPage:
         """As `read`, with bodies and stamps alone: for exits that pass bytes on in bulk."""
         page = self._pages.bodies(viewer, after, limit, where)
-        self._note_red(viewer, after, page.last)
+        self._red_audit.handed_out(viewer, page.red)
         return page
 
-    def _note_red(self, viewer: Viewer, after: int, last: int) -> None:
-        if last > after and (red := self._pages.rights(viewer).red):
-            self._red_audit.handed_out(viewer, red, after, last)
+    def next_position(self, viewer: Viewer, after: int, where: Where = _ALL) -> int:
+        """Where the next entry stands that `viewer` may see, 0 for nowhere; hands out none."""
+        page = self._pages.items(viewer, after, 1, where)
+        return page.last if page.items else 0
 
-    def _positions_of(self, object_id: str) -> list[int]:
+    def newest_about(
+        self,
+        viewer: Viewer,
+        object_id: str,
+        kinds: Sequence[str] = ("object",),
+        *,
+        origin: str = "",
+        limit: int = ABOUT_LIMIT,
+    ) -> list[Entry]:
+        """The newest entries about an object that `viewer` may see, newest first, no bodies.
+
+        Work is bounded by `limit` and by the object's entries; it blocks, so call it on a
+        worker thread. `origin` "" means anybody's.
+        """
+        return self._pages.newest_about(viewer, object_id, kinds, origin, limit)
+
+    def sharing(self, viewer: Viewer) -> tuple[tuple[int, ...], str]:
+        """Viewers for whom this is equal may be handed one and the same page.
+
+        It is the rights, with the person where they hold RED: who reads RED is noted for
+        each person by themselves.
+        """
+        rights = self._pages.rights(viewer)
+        return rights.ids, viewer.person if rights.red else ""
+
+    def positions_of(self, object_id: str) -> list[int]:
+        """Where entries about an object may stand, ascending; check each by its entry."""
         self._writer.wait_filled()
         return self._identity.of_object(object_id)
 
@@ -219,11 +255,12 @@ class Ledger:
 
     def body(self, viewer: Viewer, position: int) -> bytes:
         """The exact bytes. Raises `Refused`: `not-found`, or `erased`."""
-        self.entry(viewer, position)
-        self._note_red(viewer, position - 1, position)
+        entry = self.entry(viewer, position)
         body = self.store.body(position)
         if body is None:
             raise Refused("erased", "This entry's body was erased")
+        if entry.header.audience in self._pages.rights(viewer).red:
+            self._red_audit.handed_out(viewer, [position])
         return body
 
     def scan(
@@ -233,10 +270,12 @@ class Ledger:
         return self.store.scan(after, limit, kinds)
 
     def erase(self, viewer: Viewer, object_id: str, reason: str) -> list[int]:
-        """Erase every entry of an object that is the viewer's own. See `store.py`.
+        """Erase every entry of an object that is the viewer's own and that they may see.
+
+        See `store.py`.
 
         Raises:
-            Refused: `not-found` when the viewer's origin has published no such object.
+            Refused: `not-found` when the viewer sees no such object of their origin.
             Unavailable: `disk-full` when the indexes could not be written; the bodies are
                 gone by then, and the same call may be repeated.
         """
@@ -261,12 +300,13 @@ class Ledger:
     def _own(self, viewer: Viewer, object_id: str) -> list[Entry]:
         if not viewer.key:
             return []
-        found = [self.store.entry(position) for position in self._positions_of(object_id)]
+        found = [self.store.entry(position) for position in self.positions_of(object_id)]
+        allowed = self._pages.rights(viewer).allowed
         return [
             entry
             for entry in found
             if entry and entry.object_id == object_id and entry.origin == viewer.origin
-            if entry.header.kind in _ERASABLE
+            if entry.header.kind in _ERASABLE and entry.header.audience in allowed
         ]
 
     def _erase(self, own: Sequence[Entry], person: str, reason: str) -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from bayanihan.core.marking import Viewer, may_see
 from bayanihan.errors import Refused
-from bayanihan.ledger.entry import KIND_NUMBER, KINDS
+from bayanihan.ledger.entry import KIND_NUMBER, KINDS, Entry
 from bayanihan.ledger.sqlite import ENTRY_COLUMNS, SqliteStore, entry_of
 from bayanihan.ledger.store import BodyPage, Item, Page, Where
 
@@ -30,8 +30,8 @@ _FETCHED_AT_ONCE = 64
 _POSITIONS_AT_ONCE = 500
 _RIGHTS_LIMIT = 4_096
 
-# Every row begins with these four; an entry's columns follow where they are wanted.
-_BODY_COLUMNS = "position, stamp, size, body"
+# Every row begins with these six; an entry's columns follow where they are wanted.
+_BODY_COLUMNS = "position, stamp, size, body, audience, kind"
 _ITEM_COLUMNS = f"{_BODY_COLUMNS}, {ENTRY_COLUMNS}"
 
 _Row = tuple[Any, ...]
@@ -100,16 +100,43 @@ class Pages:
     def items(self, viewer: Viewer, after: int, limit: int, where: Where) -> Page:
         """A page of entries with their bodies. See `store.py`."""
         rows, more = self._rows(viewer, after, limit, where, _ITEM_COLUMNS)
-        items = tuple([Item(entry_of(row[4:]), row[3]) for row in rows])
+        items = tuple([Item(entry_of(row[6:]), row[3]) for row in rows])
         return Page(items, rows[-1][0] if rows else after, more)
 
     def bodies(self, viewer: Viewer, after: int, limit: int, where: Where) -> BodyPage:
         """The same page with nothing but bodies and stamps, for the bulk exits."""
         rows, more = self._rows(viewer, after, limit, where, _BODY_COLUMNS)
         if not rows:
-            return BodyPage((), (), after, more)
-        positions, stamps, _, bodies = zip(*rows, strict=True)
-        return BodyPage(bodies, stamps, positions[-1], more)
+            return BodyPage((), (), (), (), after, more)
+        positions, stamps, _, bodies, _, kinds = zip(*rows, strict=True)
+        red = self.rights(viewer).red
+        noted = tuple([row[0] for row in rows if row[4] in red]) if red else ()
+        named = tuple([KINDS[kind] for kind in kinds])
+        return BodyPage(bodies, stamps, named, noted, positions[-1], more)
+
+    def newest_about(
+        self, viewer: Viewer, object_id: str, kinds: Sequence[str], origin: str, limit: int
+    ) -> list[Entry]:
+        """The newest entries about an object, newest first, without bodies.
+
+        `origin` "" means anybody's.
+        """
+        rights = self.rights(viewer)
+        found: list[Entry] = []
+        positions = self._positions_of(object_id)[::-1]
+        for at in range(0, len(positions), _POSITIONS_AT_ONCE):
+            some = msgspec.json.encode(positions[at : at + _POSITIONS_AT_ONCE]).decode()
+            rows = self._store.reading.execute(
+                f"SELECT {ENTRY_COLUMNS} FROM entries NOT INDEXED"
+                " WHERE position IN (SELECT value FROM json_each(?)) AND object_id = ?"
+                f"{_only(Where(tuple(kinds)))} AND author IS NOT NULL AND (? = '' OR origin = ?)"
+                " AND audience IN (SELECT value FROM json_each(?)) ORDER BY position DESC LIMIT ?",
+                (some, object_id, origin, origin, rights.listed, limit - len(found)),
+            )
+            found += map(entry_of, rows)
+            if len(found) >= limit:
+                break
+        return found
 
     def _rows(
         self, viewer: Viewer, after: int, limit: int, where: Where, columns: str
@@ -119,6 +146,7 @@ class Pages:
         length = self._length()
         if after > length and after > self._store.last()[0]:
             raise Refused("reset", "The record ends before this place", where="after")
+        length = length if where.until is None else min(length, where.until)
         rights = self.rights(viewer)
         rows = _Rows(limit, self._size_limit_bytes)
         if where.object_id:
@@ -180,7 +208,8 @@ class Pages:
             after = found[-1][0]
 
     def _about(self, rows: _Rows, rights: Rights, after: int, where: Where, columns: str) -> None:
-        positions = [p for p in self._positions_of(where.object_id) if p > after]
+        end = self._store.last()[0] if where.until is None else where.until
+        positions = [p for p in self._positions_of(where.object_id) if after < p <= end]
         for at in range(0, len(positions), _POSITIONS_AT_ONCE):
             some = msgspec.json.encode(positions[at : at + _POSITIONS_AT_ONCE]).decode()
             rows.take(

@@ -15,7 +15,6 @@ import msgspec
 
 from bayanihan.core.marking import Viewer
 from bayanihan.errors import BayanihanError
-from bayanihan.ledger.entry import KINDS
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import note_once
 
@@ -23,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 ROOM = "red-read"
 _REMEMBERED = 65_536
-# Named one by one, so that the index leads to the page and not through the whole audience.
-_ANY_KIND = ", ".join(str(number) for number in range(len(KINDS)))
 
 
 class RedAudit:
@@ -47,17 +44,16 @@ class RedAudit:
         self._now_us = now_us
         self._noted: OrderedDict[str, None] = OrderedDict()
 
-    def handed_out(self, viewer: Viewer, red: Sequence[int], after: int, last: int) -> None:
-        """Note the RED entries of `red` audiences in (after, last] for this viewer."""
-        keys = []
-        for audience in red:
-            rows = self._store.reading.execute(
-                "SELECT position FROM entries INDEXED BY entries_seen WHERE audience = ?"
-                f" AND kind IN ({_ANY_KIND}) AND exercise IN (0, 1)"
-                " AND position > ? AND position <= ? AND author <> ?",
-                (audience, after, last, viewer.person),
-            )
-            keys += [f"{position:016d}/{viewer.person}" for (position,) in rows]
+    def handed_out(self, viewer: Viewer, positions: Sequence[int]) -> None:
+        """Note that this viewer was handed the RED entries at these positions."""
+        if not positions:
+            return
+        rows = self._store.reading.execute(
+            "SELECT position FROM entries WHERE author <> ?"
+            " AND position IN (SELECT value FROM json_each(?))",
+            (viewer.person, msgspec.json.encode(positions).decode()),
+        )
+        keys = [f"{position:016d}/{viewer.person}" for (position,) in rows]
         fresh = [key for key in keys if key not in self._noted]
         if not fresh:
             return

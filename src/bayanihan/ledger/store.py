@@ -16,8 +16,9 @@
     Returns as soon as the ledger is longer than `after`, or at the time-out.
 `erase(viewer, object_id, reason)`
     Removes the erasable part of every version and re-share that the viewer's origin
-    published, appends `erased` to each audience that had one. When it returns, no byte of
-    them is left in the file, its write-ahead log or the indexes.
+    published and that the viewer may see, appends `erased` to each audience that had one.
+    When it returns, no byte of them is left in the file, its write-ahead log or the indexes.
+    What a colleague published to persons alone stays, and is `not-found` as if absent.
 `head()`, `prove(position, size)`, `extend(old, new)`
     The tree's size and root, an inclusion proof and a consistency proof (RFC 9162).
 
@@ -40,12 +41,15 @@ from bayanihan.ledger.entry import Appended, Draft, Entry
 class Where(msgspec.Struct, frozen=True):
     """What a reader asks for, beside what they may see.
 
-    `kinds` is never empty. `object_id` limits to one object; `exercise` None means both.
+    `kinds` is never empty. `object_id` limits to one object. `exercise` None means both:
+    only for exits that mark each entry, as the stream and the console do. `until` is the
+    last position asked for; None is the record's end.
     """
 
     kinds: tuple[str, ...] = ("object",)
     object_id: str = ""
     exercise: bool | None = None
+    until: int | None = None
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -64,10 +68,15 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class BodyPage(msgspec.Struct, frozen=True):
-    """A page for the bulk exits: exact bytes, and the stamp of each, in position order."""
+    """A page for the bulk exits, in position order: exact bytes, and the stamp and kind of each.
+
+    `red` are the positions of those among them whose reading is noted.
+    """
 
     bodies: tuple[bytes, ...]
     stamps: tuple[int, ...]
+    kinds: tuple[str, ...]
+    red: tuple[int, ...]
     last: int
     more: bool
 

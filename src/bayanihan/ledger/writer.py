@@ -135,6 +135,13 @@ class Writer:
         if self._thread.ident is not None:
             self._thread.join()
 
+    @property
+    def alarm(self) -> BayanihanError | None:
+        """Why nothing can be written; None while all is well."""
+        if self._fault or self._closed or self._thread.is_alive():
+            return self._fault
+        return Broken("internal", "The writer has ended", next_step="Start the hub again.")
+
     def wait_filled(self) -> None:
         """Wait until the indexes hold every entry. Raises what kept them from it."""
         self._filled.wait()
@@ -202,12 +209,13 @@ class Writer:
                     job.deliver(None, results)
                 else:
                     job.deliver(results[number], None)
-            except RuntimeError as error:  # its event loop is closed: nobody is waiting
+            except Exception as error:  # its event loop is closed: nobody is waiting
                 logger.warning("an outcome could not be delivered: %s", error)
 
     def _attempt(self, jobs: list[Job]) -> list[Any] | BayanihanError:
         try:
             if self._doubtful:
+                self._store.audiences_grew()
                 self._load()
                 self._identity.fill(self._store)
                 self._doubtful = False
@@ -248,20 +256,28 @@ class Writer:
 
     def _settle(self, batch: Batch, jobs: list[Job]) -> None:
         """What follows a commit; nothing here may take back that it happened."""
-        if batch.rows:
-            self._position, self._stamp_us = batch.position, batch.stamp_us
-            self.frontier = batch.frontier
-            self._sealer.absorb(batch)
-            if batch.interned:
-                self._store.audiences_grew()
-            self._committed(self._position, batch.newest)
         try:
+            if batch.rows:
+                self._absorb(batch)
+        except Exception:
+            self._doubtful = True
+            logger.exception("memory is read from the file again; the commit stands")
+        try:
+            if batch.rows:
+                self._committed(batch.position, batch.newest)
             for job in jobs:
                 if job.after:
                     job.after()
             self._fold_back(sum(job.size_bytes for job in jobs))
         except Exception:
             logger.exception("what follows a commit failed; the commit stands")
+
+    def _absorb(self, batch: Batch) -> None:
+        self._position, self._stamp_us = batch.position, batch.stamp_us
+        self.frontier = batch.frontier
+        self._sealer.absorb(batch)
+        if batch.interned:
+            self._store.audiences_grew()
 
     def _fold_back(self, written_bytes: int) -> None:
         """Finish what the checkpointer began, between batches, so that the WAL starts over."""

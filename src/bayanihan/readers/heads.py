@@ -23,7 +23,7 @@ from bayanihan.core.marking import Viewer
 from bayanihan.core.merkle import Frontier, peaks_of
 from bayanihan.core.scope import require
 from bayanihan.core.signing import SigningKey
-from bayanihan.errors import BayanihanError, Refused
+from bayanihan.errors import Refused, Unavailable
 from bayanihan.ledger import Change, Ledger, Where, apply_changes, evidence_of
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Heads:
         self.key = key
         self.latest = ""
         self._size = -1
+        self.failed: Exception | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -61,9 +62,9 @@ class Heads:
         head = self._ledger.head()
         if head.size == self._size:
             return []
-        self._size = head.size
         checkpoint = Checkpoint(self.name, head.size, head.root, self._ledger.epoch)
         self.latest = sign(checkpoint, self.key)
+        self._size = head.size
         minute = self._ledger.now_us() // _MINUTE_US
         value = msgspec.json.encode(self.latest)
         return [Change(HEADS, key, value) for key in ("latest", f"minute/{minute:012d}")]
@@ -82,11 +83,18 @@ class Heads:
             try:
                 if changes:
                     await self._ledger.change_soon(partial(apply_changes, changes=changes))
-            except BayanihanError as error:
-                logger.warning("the head could not be kept: %s", error)
-            await asyncio.sleep(SIGN_EVERY_S)
-            await self._ledger.wait_soon(self._size, 60.0)
-            changes = self.sign()
+                self.failed, changes = None, []
+                await asyncio.sleep(SIGN_EVERY_S)
+                await self._ledger.wait_soon(self._size, 60.0)
+                changes = self.sign()
+            except Unavailable as error:
+                logger.warning("the head could not be kept and is tried again: %s", error)
+                await asyncio.sleep(SIGN_EVERY_S)
+            except Exception as error:
+                if self.failed is None:
+                    logger.exception("heads are not signed or not kept")
+                self.failed = error
+                await asyncio.sleep(SIGN_EVERY_S)
 
 
 def _member(request: Request[Any, Any, Any]) -> Viewer:

@@ -12,6 +12,7 @@ from litestar.response import Response
 
 from bayanihan.core.marking import Viewer
 from bayanihan.core.scope import require
+from bayanihan.errors import Refused
 
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -46,9 +47,11 @@ def routes(measure: Callable[[], Iterable[Metric]]) -> list[HTTPRouteHandler]:
 
     @get("/metrics")
     async def show_metrics(request: Request[Any, Any, Any]) -> Response[str]:
-        """The hub's numbers for Prometheus; needs a key with the scope `admin`."""
+        """The hub's numbers for Prometheus; needs an operator's key with the scope `admin`."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
         require(viewer, "admin")
+        if viewer.member:
+            raise Refused("not-permitted", "The hub's numbers are for its operator")
         return Response(rendered(measure()), media_type=_MEDIA_TYPE)
 
     return [show_metrics]

@@ -35,6 +35,7 @@ from bayanihan.registry.registry import AgentKeys, Registry
 
 _NAME_LIMIT = 64
 _TEXT_LIMIT = 200
+_OPERATORS_SCOPES = frozenset({"regulate", "sandbox"})
 _PERSON = re.compile(r"[\w.@-]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -83,15 +84,20 @@ def _check_text(text: str, where: str) -> str:
     return text
 
 
-def _person_of(order: KeyOrder, key_id: str) -> str:
-    """Who holds a key: named below their own organisation, so that nobody can be another."""
+def _person_of(order: KeyOrder, key_id: str, departures: int) -> str:
+    """Who holds a key: named below their own organisation, so that nobody can be another.
+
+    Whoever comes after their member left, `departures` times, is somebody else: what was
+    addressed to the person before is not for them.
+    """
     if not order.person:
         return key_id
     if not _PERSON.fullmatch(order.person):
         message = "A person's name is letters, digits, dots, hyphens, _ and @, 64 at most"
         raise Refused("bad-value", message, where="person")
     viewer = Viewer(key=key_id, member=order.member, constituent=order.constituent)
-    return f"{viewer.origin}/{order.person}"
+    since = f"~{departures + 1}" if departures else ""
+    return f"{viewer.origin}/{order.person}{since}"
 
 
 class Office:
@@ -142,15 +148,18 @@ class Office:
         if order.level not in LEVELS:
             raise Refused("bad-value", f"{order.level!r} is no TLP level", where="level")
         self._check_place(author, order.member, order.constituent)
-        self.registry.group(order.group)
+        self.registry.own_group(author, order.group)
         key_id, text, digest = make_key(self._entropy)
+        departures = self.registry.departures.get(order.member, 0)
+        person = _person_of(order, key_id, departures)
+        self._check_grant(author, order, person)
         change = KeyAdded(
             self._ledger.now_us(),
             id=key_id,
             digest=digest.hex(),
             member=order.member,
             constituent=order.constituent,
-            person=_person_of(order, key_id),
+            person=person,
             label=_check_text(order.label, "label"),
             scopes=tuple(dict.fromkeys(order.scopes)),
             level=order.level,
@@ -158,6 +167,22 @@ class Office:
         )
         await self.enter(author, [change])
         return {"id": key_id, "key": text, "person": change.person}
+
+    def _check_grant(self, author: Viewer, order: KeyOrder, person: str) -> None:
+        """A member's administrator can become nobody else and grants no power over others."""
+        if not author.member:
+            return
+        kept = [scope for scope in order.scopes if scope in _OPERATORS_SCOPES]
+        if kept:
+            message = f"Only the operator grants the scope `{kept[0]}`"
+            raise Refused("not-permitted", message, where="scopes")
+        if person in self.registry.persons and person != author.person:
+            raise Refused(
+                "not-permitted",
+                f"{person} has, or had, a key: what is addressed to them opens with it",
+                where="person",
+                next_step="Let them make it themselves, or ask the operator.",
+            )
 
     async def revoke(self, author: Viewer, key_id: str) -> None:
         """End a key at once."""

@@ -71,6 +71,8 @@ class Registry(Projection):
         self.groups: dict[str, Group] = {}
         self.agent_keys: dict[str, AgentKeys] = {}
         self.lost: dict[str, dict[str, int]] = {}
+        self.departures: dict[str, int] = {}
+        self.persons: set[str] = set()
         self._markings: Mapping[str, str] = {}
         self.hidden: frozenset[str] = frozenset()
         self._viewers: dict[str, Viewer] = {}
@@ -108,6 +110,7 @@ class Registry(Projection):
                 self.constituents[place] = Constituent(*place, change.title)
             case KeyAdded():
                 self.keys[change.id] = _key_of(change)
+                self.persons.add(change.person)
             case KeyRevoked():
                 self.keys.pop(change.id, None)
             case GroupSet():
@@ -138,6 +141,7 @@ class Registry(Projection):
         self._markings = {group_marking_id(each): each for each in self.groups}
 
     def _leave(self, code: str) -> None:
+        self.departures[code] = self.departures.get(code, 0) + 1
         for group in list(self.groups.values()):
             if code in group.members:
                 self._set_group(group.name, tuple(m for m in group.members if m != code))
@@ -165,14 +169,16 @@ class Registry(Projection):
 
     def viewer(self, key_id: str) -> Viewer:
         """The viewer that a key stands for now. Raises `Refused("not-signed-in")`."""
-        known = self._viewers.get(key_id)
+        # Taken before the look-up: a change that comes meanwhile puts another in its place.
+        viewers = self._viewers
+        known = viewers.get(key_id)
         if known is None:
             key = self.key(key_id)
             lost = tuple(sorted(self.lost.get(key.member, {}).items()))
             known = Viewer(
                 key.id, key.person, key.member, key.constituent, frozenset(key.scopes), lost
             )
-            self._viewers[key_id] = known
+            viewers[key_id] = known
         return known
 
     def key(self, key_id: str) -> Key:
@@ -182,20 +188,46 @@ class Registry(Projection):
             raise Refused("not-signed-in", "This key was revoked")
         return key
 
-    def has_person(self, person: str) -> bool:
-        """Whether a key in force is this person's."""
-        return any(key.person == person for key in self.keys.values())
+    def can_name(self, viewer: Viewer, person: str) -> bool:
+        """Whether `viewer` may address a person, who holds a key in force.
+
+        Of another member, its own staff may be addressed, by staff that shares a group with it.
+        """
+        keys = (key for key in self.keys.values() if key.person == person)
+        return any(self._reaches(viewer, key) for key in keys)
+
+    def _reaches(self, viewer: Viewer, key: Key) -> bool:
+        if not viewer.member or key.member in ("", viewer.member):
+            return True
+        if viewer.constituent or key.constituent:
+            return False
+        groups = (group.members for group in self.groups.values())
+        return any(viewer.member in members and key.member in members for members in groups)
 
     def group(self, name: str) -> Group:
         """A group as constituted now. Raises `Refused("bad-parameter")`."""
         group = self.groups.get(name)
         if group is None:
-            raise Refused("bad-parameter", f"There is no group named {name!r}", where="group")
+            raise _no_group(name)
         return group
+
+    def own_group(self, viewer: Viewer, name: str) -> Group:
+        """As `group`, of the groups that a viewer's member is in; the operator has all.
+
+        A group that others keep among themselves is refused as one that does not exist.
+        """
+        group = self.groups.get(name)
+        if group is not None and viewer.member and viewer.member not in group.members:
+            raise _no_group(name)
+        return self.group(name)
 
     def group_markings(self) -> Mapping[str, str]:
         """Group marking id -> group name."""
         return self._markings
+
+
+def _no_group(name: str) -> Refused:
+    return Refused("bad-parameter", f"There is no group named {name!r}", where="group")
 
 
 def _key_of(change: KeyAdded) -> Key:

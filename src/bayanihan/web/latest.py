@@ -105,11 +105,12 @@ class Sight(NamedTuple):
     """All that decides what a viewer is shown, so that equals may share a page.
 
     `side` is whose eyes these are: a member's own, a constituent's (`SG/`), the operator's
-    (`HUB`) or the public's (``). `rights` are the audiences seen.
+    (`HUB`) or the public's (``). `rights` are the audiences seen, with the person where RED
+    is among them.
     """
 
     side: str
-    rights: tuple[int, ...]
+    rights: tuple[tuple[int, ...], str]
 
 
 class Console:
@@ -133,7 +134,7 @@ class Console:
     def sight(self, viewer: Viewer) -> Sight:
         """What a viewer has in common with all who are shown the same."""
         side = f"{viewer.member}/" if viewer.constituent else viewer.origin
-        return Sight(side, tuple(self._ledger.rights(viewer)))
+        return Sight(side, self._ledger.sharing(viewer))
 
     def latest(self, viewer: Viewer, before: str = "", limit: int = PAGE) -> Latest:
         """The newest entries that a viewer may see, before a cursor where one is given.

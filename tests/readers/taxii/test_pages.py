@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -117,12 +118,11 @@ async def compare(history: list[object], asked: list[tuple[Question, Filters]]) 
         play(shelved, history)
         shelved.fold()
         shelved.check()
-        for question, filters in [(EVERYTHING, LAST), *asked]:
-            for viewer in VIEWERS:
-                expected = shelved.model(viewer, question, filters)
-                for limit in (2, 1_000):
-                    found = await shelved.read(viewer, question, filters, limit)
-                    assert found == expected, (viewer.origin, question, filters, limit)
+        ways = itertools.product([(EVERYTHING, LAST), *asked], VIEWERS, (2, 1_000))
+        for (question, filters), viewer, limit in ways:
+            expected = shelved.model(viewer, question, filters)
+            found = await shelved.read(viewer, question, filters, limit)
+            assert found == expected, (viewer.origin, question, filters, limit)
 
 
 async def test_a_stranger_hides_nothing_by_a_later_version(shelved: Shelved) -> None:

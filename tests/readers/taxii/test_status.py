@@ -88,7 +88,6 @@ def test_each_version_of_an_object_is_named() -> None:
         ("{}", "not-an-envelope"),
         ('{"objects": {}}', "not-an-envelope"),
         ('{"objects": []}', "empty"),
-        ('{"type": "bundle", "objects": [{}]}', "not-an-envelope"),
         ('{"type": "indicator"}', "not-an-envelope"),
         ('{"objects": [1, 2, 3]}', "too-large"),
         ('{"objects": [' + "[" * 2_000, "not-json"),
@@ -98,6 +97,10 @@ def test_what_is_no_envelope_is_refused(body: str, code: str) -> None:
     with pytest.raises(Refused) as found:
         objects_of(body.encode(), 2)
     assert found.value.code == code
+
+
+def test_a_bundle_holds_objects_as_an_envelope_does() -> None:
+    assert len(objects_of(b'{"type": "bundle", "objects": [{}]}', 2)) == 1
 
 
 @given(

@@ -2,5 +2,6 @@
 
 from bayanihan.readers.stream.api import routes
 from bayanihan.readers.stream.broadcast import Broadcast
+from bayanihan.readers.stream.quota import subscriber_limit
 
-__all__ = ["Broadcast", "routes"]
+__all__ = ["Broadcast", "routes", "subscriber_limit"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,7 +23,6 @@ from bayanihan.readers.stream.subscriber import PATIENCE_S, Subscriber
 
 logger = logging.getLogger(__name__)
 
-SUBSCRIBER_LIMIT = 20_000
 _METHODS = {"allow": "GET, HEAD"}
 _END = {"type": "http.response.body", "body": b"", "more_body": False}
 
@@ -80,33 +80,40 @@ def routes(broadcast: Broadcast, ledger: Ledger) -> list[ASGIRouteHandler]:
     @asgi("/api/stream", copy_scope=False)
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         """Entries as server-sent events; `Last-Event-ID` or `?after=` resumes."""
-        viewer = _entitled(scope, broadcast)
-        await send(_START)  # type: ignore[arg-type]
-        subscriber = Subscriber(viewer, send)
+        subscriber = Subscriber(_entitled(scope, broadcast), send)
         broadcast.enter(subscriber)
-        if scope.get("asked") == "HEAD":
-            subscriber.close()
-        gone = asyncio.ensure_future(_disconnected(receive))
-        ended = asyncio.ensure_future(subscriber.ended.wait())
-        serving = asyncio.ensure_future(
-            serve(subscriber, _header(scope, b"last-event-id") or _after(scope))
-        )
         try:
-            await asyncio.wait((gone, ended), return_when=asyncio.FIRST_COMPLETED)
-            serving.cancel()
-            if not gone.done():
-                async with asyncio.timeout(PATIENCE_S):
-                    await subscriber.finish()
-                    await send(_END)  # type: ignore[arg-type]
-        except TimeoutError:
-            logger.info("a stream was given up: its reader takes nothing")
+            await send(_START)  # type: ignore[arg-type]
+            if scope.get("asked") == "HEAD":
+                subscriber.close()
+            resume_after = _header(scope, b"last-event-id") or _after(scope)
+            await _attend(subscriber, serve(subscriber, resume_after), receive, send)
         finally:
             broadcast.leave(subscriber)
             subscriber.close()
-            for task in (gone, ended, serving):
-                task.cancel()
 
     return [stream]
+
+
+async def _attend(
+    subscriber: Subscriber, serve: Coroutine[Any, Any, None], receive: Receive, send: Send
+) -> None:
+    """Serve a stream until its reader goes, or it is ended."""
+    gone = asyncio.ensure_future(_disconnected(receive))
+    ended = asyncio.ensure_future(subscriber.ended.wait())
+    serving = asyncio.ensure_future(serve)
+    try:
+        await asyncio.wait((gone, ended), return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        if not gone.done():
+            async with asyncio.timeout(PATIENCE_S):
+                await subscriber.finish()
+                await send(_END)  # type: ignore[arg-type]
+    except TimeoutError:
+        logger.info("a stream was given up: its reader takes nothing")
+    finally:
+        for task in (gone, ended, serving):
+            task.cancel()
 
 
 def _entitled(scope: Scope, broadcast: Broadcast) -> Viewer:
@@ -117,8 +124,6 @@ def _entitled(scope: Scope, broadcast: Broadcast) -> Viewer:
     require_if_signed_in(viewer, "read")
     if broadcast.stopped:
         raise Unavailable("stopping", "The hub is being stopped", retry_after_s=2)
-    if broadcast.count >= SUBSCRIBER_LIMIT:
-        raise Unavailable("overloaded", "Too many streams are open", retry_after_s=30)
     return viewer
 
 

@@ -18,12 +18,15 @@ from bayanihan.core.marking import Viewer
 from bayanihan.errors import Refused
 from bayanihan.ledger import Ledger, Where
 from bayanihan.readers.stream.frame import HEARTBEAT, frame_of, joined
+from bayanihan.readers.stream.quota import SUBSCRIBER_LIMIT, Quota
 from bayanihan.readers.stream.subscriber import Subscriber, message_of
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 15.0
 PAGE_LIMIT = 500
+# After a fault of ours.
+_AGAIN_S = 1.0
 # How many positions one step of the loop covers.
 STEP = 128
 _KINDS = ("object", "withdrawn", "erased")
@@ -36,6 +39,7 @@ class Broadcast:
         ledger: what is read and waited on.
         renew: the viewer as their key stands now; raises `Refused` when it was revoked.
         heartbeat_s: how often every stream is sent a comment.
+        limit: how many streams may be open.
     """
 
     def __init__(
@@ -43,16 +47,18 @@ class Broadcast:
         ledger: Ledger,
         renew: Callable[[Viewer], Viewer],
         heartbeat_s: float = HEARTBEAT_S,
+        limit: int = SUBSCRIBER_LIMIT,
     ) -> None:
+        self.quota = Quota(limit)
         self._ledger = ledger
         self._renew = renew
         self._heartbeat_s = heartbeat_s
-        self._where = Where(kinds=_KINDS)
         self._open: set[Subscriber] = set()
         self._live: dict[Viewer, set[Subscriber]] = {}
         self._loop: asyncio.Task[None] | None = None
         self.position = ledger.length
         self.stopped = False
+        self.failed: Exception | None = None
 
     @property
     def count(self) -> int:
@@ -64,14 +70,13 @@ class Broadcast:
 
         Returns the frames and the position that they reach: `until` when nothing is left.
         """
-        page = self._ledger.read(viewer, after, PAGE_LIMIT, self._where)
+        page = self._ledger.read(viewer, after, PAGE_LIMIT, Where(kinds=_KINDS, until=until))
         seal = self._ledger.cursors.seal
-        items = [item for item in page.items if item.entry.position <= until]
         frames = [
             frame_of(item, seal(item.entry.position), moment.render(item.entry.stamp_us))
-            for item in items
+            for item in page.items
         ]
-        return frames, page.last if page.more and len(items) == len(page.items) else until
+        return frames, page.last if page.more else until
 
     def newest(self, viewer: Viewer) -> int:
         """The position of the newest entry that a viewer may see, 0 where there is none.
@@ -80,10 +85,10 @@ class Broadcast:
         see. Found by halving: a page after a position is empty or it is not.
         """
         length = self._ledger.length
+        where = Where(kinds=_KINDS, until=length)
 
         def lies_beyond(position: int) -> bool:
-            page = self._ledger.read(viewer, position, 1, self._where)
-            return bool(page.items) and page.items[0].entry.position <= length
+            return self._ledger.next_position(viewer, position, where) > 0
 
         low, high, step = length, length, 64
         while low > 0 and not lies_beyond(low):
@@ -113,12 +118,27 @@ class Broadcast:
                 subscriber.close()
 
     async def _serve(self) -> None:
+        while True:
+            try:
+                await self._serve_well()
+            except Exception as error:
+                # Who was served may have missed something: they come back with their last id.
+                if self.failed is None:
+                    logger.exception("the streams broke off")
+                self.failed = error
+                for group in self._live.values():
+                    for subscriber in group:
+                        subscriber.close()
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _serve_well(self) -> None:
         loop = asyncio.get_running_loop()
         beat_s = loop.time() + self._heartbeat_s
         while True:
             await self._ledger.wait_soon(self.position, max(0.0, beat_s - loop.time()))
             if self._ledger.length > self.position:
                 await self._step()
+            self.failed = None
             if loop.time() >= beat_s:
                 # By its own clock: were it sent for want of news alone, a reader could tell
                 # from its absence that there is news which they may not see.
@@ -132,14 +152,14 @@ class Broadcast:
         Who joins meanwhile reads these positions for themselves.
         """
         before, self.position = self.position, min(self._ledger.length, self.position + STEP)
-        known: dict[tuple[int, ...], list[bytes]] = {}
+        known: dict[tuple[tuple[int, ...], str], list[bytes]] = {}
         plan: list[tuple[list[Subscriber], list[bytes]]] = []
         for viewer, subscribers in self._live.items():
-            rights = tuple(self._ledger.rights(viewer))
-            if rights not in known:
-                known[rights] = self._pieces(viewer, before)
-            if known[rights]:
-                plan.append((list(subscribers), known[rights]))
+            same = self._ledger.sharing(viewer)
+            if same not in known:
+                known[same] = self._pieces(viewer, before)
+            if known[same]:
+                plan.append((list(subscribers), known[same]))
         for number in range(max((len(pieces) for _, pieces in plan), default=0)):
             if number:
                 await asyncio.sleep(0)
@@ -176,7 +196,8 @@ class Broadcast:
             return False
 
     def enter(self, subscriber: Subscriber) -> None:
-        """Count a subscriber, who is still catching up."""
+        """Count a subscriber, who is still catching up. Raises `Unavailable("overloaded")`."""
+        self.quota.take(subscriber.viewer.key)
         self._open.add(subscriber)
 
     def join(self, subscriber: Subscriber) -> None:
@@ -185,7 +206,9 @@ class Broadcast:
 
     def leave(self, subscriber: Subscriber) -> None:
         """Forget a subscriber."""
-        self._open.discard(subscriber)
+        if subscriber in self._open:
+            self._open.remove(subscriber)
+            self.quota.give_back(subscriber.viewer.key)
         group = self._live.get(subscriber.viewer)
         if group is not None:
             group.discard(subscriber)

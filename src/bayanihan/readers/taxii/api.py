@@ -9,6 +9,7 @@ Source: TAXII 2.1 sections 4 (API roots) and 5 (collections).
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 PATH = "/taxii2"
 OBJECT_LIMIT = 10_000
 _FOLDED_WITHIN_S = 5.0
+_HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
 _Request = Request[Any, Any, Any]
 
 
@@ -64,11 +66,15 @@ class Entrance(Protocol):
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """What the discovery resource says of this server."""
+    """What the discovery resource says of this server.
+
+    `address` is where others reach it; "" means where the request came to.
+    """
 
     title: str
     description: str = ""
     contact: str = ""
+    address: str = ""
 
 
 class Interface:
@@ -189,6 +195,12 @@ def _viewer(request: _Request) -> Viewer:
     return viewer
 
 
+def _address_of(request: _Request) -> str:
+    """Where a request came to, "" when it does not say: one known client cannot do without."""
+    host = request.headers.get("host", "")
+    return f"{request.scope['scheme']}://{host}" if _HOST.fullmatch(host) else ""
+
+
 def _checked(request: _Request, allowed: Collection[str] = ()) -> dict[str, str]:
     """The parameters of a request whose answer would be taken. Raises `Refused`."""
     answers.require_acceptable(request.headers.get("accept", ""))
@@ -215,12 +227,11 @@ def _server_routes(interface: Interface) -> list[HTTPRouteHandler]:
     async def discover(request: _Request) -> Response[bytes]:
         """TAXII discovery: this server and its API roots."""
         _checked(request)
-        told = {
-            name: value
-            for name, value in msgspec.structs.asdict(interface.discovery).items()
-            if value
-        }
-        roots = [f"{PATH}/{name}/" for name in interface.roots]
+        known = interface.discovery
+        told = {"title": known.title, "description": known.description, "contact": known.contact}
+        told = {name: value for name, value in told.items() if value}
+        address = known.address or _address_of(request)
+        roots = [f"{address}{PATH}/{name}/" for name in interface.roots]
         return answers.answer(answers.encoded({**told, "default": roots[0], "api_roots": roots}))
 
     @get(f"{PATH}/{{root:str}}/", include_in_schema=False)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from bayanihan.ledger import Entry, Projection, Scan
 from bayanihan.readers.taxii.facts import facts_of
 from bayanihan.readers.taxii.question import Question
-from bayanihan.readers.taxii.rows import SCHEMA, Batch, Place, Row, key_of
+from bayanihan.readers.taxii.rows import SCHEMA, Batch, Place, Row, asks, key_of
 
 _CACHE_KIB = 32_768
 _DENSE_FACTOR = 3
@@ -57,6 +57,8 @@ class Catalogue(Projection):
         self._asked: OrderedDict[Any, list[Place]] = OrderedDict()
         self._lock = threading.Lock()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        # Up to where a reader may look: `position` moves before the places in memory do.
+        self.shown_to = self.position
 
     # folding
 
@@ -101,6 +103,7 @@ class Catalogue(Projection):
             before = self._places
             grown = {place: max(at, before.get(place, 0)) for place, at in newest.items()}
             self._places = before | grown  # whoever walks the old one is not disturbed
+        self.shown_to = self.position
         with self._lock:
             waiting, self._waiting = self._waiting, []
         for loop, future in waiting:
@@ -111,17 +114,17 @@ class Catalogue(Projection):
         """Wait until entries up to `position` are folded; False at the time-out."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + timeout_s
-        while self.position < position:
+        while self.shown_to < position:
             future: asyncio.Future[None] = loop.create_future()
             with self._lock:
                 self._waiting.append((loop, future))
-            if self.position >= position:
+            if self.shown_to >= position:
                 break
             try:
                 async with asyncio.timeout_at(until_s):
                     await future
             except TimeoutError:
-                return self.position >= position
+                return self.shown_to >= position
         return True
 
     # reading
@@ -153,7 +156,7 @@ class Catalogue(Projection):
         if not places or after >= upto:
             return []
         end = min(upto, after + _DENSE_FACTOR * limit)
-        found = self._walk(question, audiences, after, end, limit, deepest)
+        found = self._walk(places, after, end, limit)
         if len(found) < limit and end < upto:
             found += self._merge(places, end, upto, limit - len(found))
         return found
@@ -169,33 +172,23 @@ class Catalogue(Projection):
             known = self._asked[asked] = [
                 place
                 for place in places
-                if place[0] <= deepest and place[1] == question.exercise and place[6] in allowed
-                if question.asks(*place[2:6])
+                if place[0] <= deepest and place[1] == question.exercise and place[3] in allowed
+                if asks(question, place[2])
             ]
             while len(self._asked) > _ASKED_LIMIT:
                 self._asked.popitem(last=False)
         return known
 
-    def _walk(
-        self,
-        question: Question,
-        audiences: Sequence[int],
-        after: int,
-        end: int,
-        limit: int,
-        deepest: int,
-    ) -> list[Found]:
-        only, values = _only(question)
+    def _walk(self, places: Sequence[Place], after: int, end: int, limit: int) -> list[Found]:
+        """Every row between two positions, of which those at the places are taken."""
+        wanted = set(places)
         rows = self.reading.execute(
-            f"SELECT {_FOUND} FROM rows NOT INDEXED WHERE position > ? AND position <= ?"
-            " AND line <= ? AND exercise = ? AND audience IN (SELECT value FROM json_each(?))"
-            f"{only} ORDER BY position LIMIT ?",
-            (
-                *(after, end, deepest, int(question.exercise), json.dumps(list(audiences))),
-                *(*values, limit),
-            ),
+            f"SELECT {_FOUND}, exercise, shelf, audience FROM rows NOT INDEXED"
+            " WHERE position > ? AND position <= ? ORDER BY position",
+            (after, end),
         )
-        return [Found(*row) for row in rows]
+        found = (Found(*row[:7]) for row in rows if (row[5], *row[7:]) in wanted)
+        return list(islice(found, limit))
 
     def _merge(self, places: Sequence[Place], after: int, upto: int, limit: int) -> list[Found]:
         step = max(16, 2 * limit // len(places))
@@ -206,8 +199,8 @@ class Catalogue(Projection):
         while True:
             rows = self.reading.execute(
                 f"SELECT {_FOUND} FROM rows INDEXED BY rows_seen WHERE line = ? AND exercise = ?"
-                " AND type = ? AND vector = ? AND consumers = ? AND home = ? AND audience = ?"
-                " AND position > ? AND position <= ? ORDER BY position LIMIT ?",
+                " AND shelf = ? AND audience = ? AND position > ? AND position <= ?"
+                " ORDER BY position LIMIT ?",
                 (*place, after, upto, step),
             ).fetchall()
             for row in rows:
@@ -234,35 +227,19 @@ def _release(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _only(question: Question) -> tuple[str, list[Any]]:
-    """The parts of a question as SQL, and their values."""
-    parts, values = [], list[Any]()
-    for column, wanted in (("type", question.types), ("vector", question.vectors)):
-        if wanted:
-            parts.append(f" AND {column} IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(sorted(wanted)))
-    if question.consumers:
-        parts.append(" AND consumers & ? <> 0")
-        values.append(question.consumers)
-    if question.home:
-        parts.append(" AND home = ?")
-        values.append(question.home)
-    return "".join(parts), values
-
-
 def _places(db: Any) -> Iterator[tuple[Place, int]]:
     """Every place of the index with its newest position: one step a place, not a row."""
-    columns = "line, exercise, type, vector, consumers, home, audience"
-    place = (-1, 0, "", "", 0, "", 0)
+    columns = "line, exercise, shelf, audience"
+    place: Place = (-1, 0, "", 0)
     while found := db.execute(
-        f"SELECT {columns} FROM rows INDEXED BY rows_seen WHERE ({columns}) > (?, ?, ?, ?, ?, ?, ?)"
+        f"SELECT {columns} FROM rows INDEXED BY rows_seen WHERE ({columns}) > (?, ?, ?, ?)"
         f" ORDER BY {columns} LIMIT 1",
         place,
     ).fetchone():
         place = found
         newest = db.execute(
-            "SELECT max(position) FROM rows INDEXED BY rows_seen WHERE line = ? AND exercise = ?"
-            " AND type = ? AND vector = ? AND consumers = ? AND home = ? AND audience = ?",
+            "SELECT max(position) FROM rows INDEXED BY rows_seen"
+            " WHERE line = ? AND exercise = ? AND shelf = ? AND audience = ?",
             place,
         ).fetchone()[0]
         yield place, newest

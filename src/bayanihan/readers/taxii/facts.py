@@ -7,7 +7,6 @@ read counts as absent: the object stays in `everything`, whatever else is wrong 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -36,19 +35,26 @@ _PATTERN_TYPES = {
 # An object type in a pattern stands before a colon, and never within a quoted string.
 _NAMED = re.compile(r"'(?:[^'\\]|\\.)*'|([a-z0-9-]+):")
 
+# Most patterns are one comparison with a plain string.
+_ONE = re.compile(r"\[([a-z0-9-]+):[\w.-]+ ?= ?'[^'\\]*'\]")
+
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """What is asked of one version of an object.
 
-    `consumers` is a sum of the values of `CONSUMERS`, 0 where nothing is known to use it;
-    `created_us` is None where the object has no such property.
+    `consumers` is a sum of the values of `CONSUMERS`.
     """
 
     type: str
     vector: str = ""
     consumers: int = ANALYST
     revoked: bool = False
-    created_us: int | None = None
+    created: str = ""
+
+    @property
+    def created_us(self) -> int | None:
+        """When the object says that it was created, None where it does not."""
+        return moment.parse(self.created) if self.created else None
 
 
 class _Asked(msgspec.Struct, gc=False):
@@ -62,11 +68,12 @@ class _Asked(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Asked).decode
 
 
-@lru_cache(maxsize=4_096)
 def consumers_of(pattern: str, pattern_type: str) -> int:
     """Who can act on a pattern, by the observable types that it names."""
     if pattern_type != "stix":
         return _PATTERN_TYPES.get(pattern_type, ANALYST)
+    if one := _ONE.fullmatch(pattern):
+        return _ACTED_ON.get(one[1], ANALYST)
     found = 0
     for match in _NAMED.finditer(pattern):
         found |= _ACTED_ON.get(match[1], 0)
@@ -90,7 +97,7 @@ def facts_of(object_id: str, body: bytes) -> Facts:
         _vector(asked.extensions) if asked.extensions else "",
         consumers,
         asked.revoked is True,
-        moment.parse(created) if isinstance(created, str) else None,
+        created if isinstance(created, str) else "",
     )
 
 

@@ -19,7 +19,7 @@ from bayanihan.ledger import Item, Ledger, Where
 from bayanihan.readers.taxii.catalogue import Catalogue, Found
 from bayanihan.readers.taxii.query import Filters
 from bayanihan.readers.taxii.question import Question
-from bayanihan.readers.taxii.rows import BETWEEN, LATEST, OLDEST, Row
+from bayanihan.readers.taxii.rows import BETWEEN, LATEST, OLDEST, Row, asks
 from bayanihan.readers.taxii.versions import ALL, FIRST, LAST, Held, Wanted, shown
 
 PAGE_LIMIT_BYTES = 8 * 1024 * 1024
@@ -149,7 +149,7 @@ class Shelves:
         length = self._ledger.length
         found = Selection([], after, more=True)
         for _ in range(_ROUNDS):
-            upto = self._catalogue.position
+            upto = self._catalogue.shown_to
             found = self._look(viewer, narrowed, filters, after, upto, limit)
             if found.more and found.places:
                 return found
@@ -237,7 +237,7 @@ class _Reader(NamedTuple):
             row.audience in self.audiences
             and row.position <= self.upto
             and bool(row.exercise) == self.question.exercise
-            and self.question.asks(row.type, row.vector, row.consumers, row.home)
+            and asks(self.question, row.shelf)
         )
 
 

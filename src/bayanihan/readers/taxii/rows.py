@@ -15,12 +15,13 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import lru_cache
 
 import msgspec
 
 from bayanihan.ledger import Entry
 from bayanihan.readers.taxii.facts import Facts
+from bayanihan.readers.taxii.question import Question
 
 LATEST, OLDEST, BETWEEN = 0, 1, 2
 
@@ -28,18 +29,17 @@ SCHEMA = """
 CREATE TABLE rows (
     position INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, key INTEGER NOT NULL,
     exercise INTEGER NOT NULL, origin TEXT NOT NULL, audience INTEGER NOT NULL,
-    type TEXT NOT NULL, vector TEXT NOT NULL, consumers INTEGER NOT NULL, home TEXT NOT NULL,
-    version INTEGER NOT NULL, own INTEGER NOT NULL, digest INTEGER NOT NULL,
-    revoked INTEGER NOT NULL, first INTEGER NOT NULL, line INTEGER NOT NULL, mixed INTEGER NOT NULL
+    shelf TEXT NOT NULL, version INTEGER NOT NULL, own INTEGER NOT NULL,
+    digest INTEGER NOT NULL, revoked INTEGER NOT NULL, first INTEGER NOT NULL,
+    line INTEGER NOT NULL, mixed INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX rows_same ON rows (key);
-CREATE INDEX rows_seen ON rows
-    (line, exercise, type, vector, consumers, home, audience, position);
+CREATE INDEX rows_seen ON rows (line, exercise, shelf, audience, position);
 """
 
 _COLUMNS = (
-    "position, stamp, key, exercise, origin, audience, type, vector, consumers, home, version, own,"
-    " digest, revoked, first, line, mixed"
+    "position, stamp, key, exercise, origin, audience, shelf, version, own, digest, revoked,"
+    " first, line, mixed"
 )
 _FIND = (
     f"SELECT json_group_array(json_array({_COLUMNS})) FROM rows"
@@ -48,14 +48,15 @@ _FIND = (
 _ROWS_PER_STATEMENT = 64
 _EVERY_LINE = BETWEEN + 1
 
-Place = tuple[int, int, str, str, int, str, int]
-"""Where an index entry stands: line, exercise, type, vector, consumers, home, audience."""
+Place = tuple[int, int, str, int]
+"""Where an index entry stands: line, exercise, shelf, audience."""
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):
     """One standing object entry; the columns of `rows` in order.
 
-    `own` says that the version is the object's own and not merely its stamp.
+    `shelf` is what questions ask of it, see `shelf_of`; `own` says that the version is the
+    object's own and not merely its stamp.
     """
 
     position: int
@@ -64,37 +65,40 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     exercise: int
     origin: str
     audience: int
-    type: str
-    vector: str
-    consumers: int
-    home: str
+    shelf: str
     version_us: int
     own: int
     digest: int
     revoked: int
-    first: int = 0
+    first: int = 1
     line: int = LATEST
     mixed: int = 0
 
     @property
-    def group(self) -> tuple[Any, ...]:
+    def group(self) -> tuple[str, int, str]:
         """What rows have in common that are all seen, and all asked for, or none."""
-        return (
-            *(self.origin, self.audience),
-            *(self.type, self.vector, self.consumers, self.home),
-        )
+        return self.origin, self.audience, self.shelf
 
     @property
     def place(self) -> Place:
         """Where the row stands in the index."""
-        return (
-            *(self.line, self.exercise, self.type),
-            *(self.vector, self.consumers, self.home, self.audience),
-        )
+        return self.line, self.exercise, self.shelf, self.audience
 
 
 _rows = msgspec.json.Decoder(list[Row]).decode
 _Key = tuple[int, int]
+
+
+def shelf_of(facts: Facts, home: str) -> str:
+    """What questions ask of an object, in one text: type, vector, consumers and home."""
+    return f"{facts.type}/{facts.vector}/{facts.consumers}/{home}"
+
+
+@lru_cache(maxsize=4_096)
+def asks(question: Question, shelf: str) -> bool:
+    """Whether a question asks for what stands on a shelf."""
+    kind, vector, consumers, home = shelf.split("/", 3)
+    return question.asks(kind, vector, int(consumers), home)
 
 
 def key_of(object_id: str) -> int:
@@ -105,24 +109,22 @@ def key_of(object_id: str) -> int:
 
 def row_of(entry: Entry, facts: Facts) -> Row:
     """The row of an object entry, not yet on a line."""
-    version_us, own = entry.version_us, entry.version_us != entry.stamp_us
+    header = entry.header
+    version_us, own = entry.version_us, entry.version_us != header.stamp_us
     if not own and facts.created_us is not None:
         version_us, own = facts.created_us, True
     return Row(
-        position=entry.position,
-        stamp_us=entry.stamp_us,
-        key=key_of(entry.object_id),
-        exercise=int(entry.header.exercise),
-        origin=entry.origin,
-        audience=entry.header.audience,
-        type=facts.type,
-        vector=facts.vector,
-        consumers=facts.consumers,
-        home=entry.collection,
-        version_us=version_us,
-        own=int(own),
-        digest=int.from_bytes(entry.digest[:8], "big", signed=True),
-        revoked=int(facts.revoked),
+        header.position,
+        header.stamp_us,
+        key_of(entry.object_id),
+        int(header.exercise),
+        entry.origin,
+        header.audience,
+        shelf_of(facts, entry.collection),
+        version_us,
+        int(own),
+        int.from_bytes(entry.digest[:8], "big", signed=True),
+        int(facts.revoked),
     )
 
 
@@ -133,7 +135,10 @@ def put_on_lines(rows: Sequence[Row]) -> None:
     them back. In a mixed object what has no version of its own stays on the latest line,
     as how old it is depends on what else the reader sees.
     """
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+    if len(rows) == 1:
+        rows[0].first, rows[0].line, rows[0].mixed = 1, LATEST, 0
+        return
+    groups: dict[tuple[str, int, str], list[Row]] = {}
     for row in rows:
         groups.setdefault(row.group, []).append(row)
     mixed = int(len(groups) > 1)

@@ -38,8 +38,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Envelope(msgspec.Struct):
+    # One widely used library posts a bundle as it is: it holds objects as an envelope does.
     objects: list[msgspec.Raw]
-    type: Any = None
 
 
 class _Head(msgspec.Struct):
@@ -72,8 +72,6 @@ def objects_of(data: bytes, limit: int) -> list[Submitted]:
         raise _no_envelope() from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("not-json", f"The body is no JSON: {error}", where="$") from None
-    if envelope.type is not None:
-        raise _no_envelope()
     if not envelope.objects:
         raise Refused("empty", "The envelope holds no object", where="$.objects")
     if len(envelope.objects) > limit:

@@ -1,0 +1,178 @@
+"""What was taken back, kept beside the ledger, so that no older backup brings it back."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from bayanihan.core import moment
+from bayanihan.errors import Refused
+from bayanihan.ledger.door import Ledger
+from bayanihan.ledger.entry import Draft, Entry
+from bayanihan.ledger.sqlite import SqliteStore
+
+ERASURES = "erasures.jsonl"
+_PERSON = "restore"
+_REASON = "taken back after the backup was made, and again after it was restored"
+_AT_ONCE = 500
+
+
+class Erasure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One entry that was taken back: where it stood, and the leaf that tells it from others.
+
+    `withdrawn` is the leaf of the withdrawal that took it back; "" says that it was erased.
+    """
+
+    position: int
+    leaf: str
+    withdrawn: str = ""
+
+
+class Again(msgspec.Struct, frozen=True):
+    """How many entries a restore erased again, and how many withdrawals it made again."""
+
+    erased: int = 0
+    withdrawn: int = 0
+
+
+def erasures_of(store: SqliteStore) -> list[Erasure]:
+    """Every erased entry of a ledger."""
+    rows = store.reading.execute("SELECT position, leaf FROM entries WHERE author IS NULL")
+    return [Erasure(position, leaf.hex()) for position, leaf in rows]
+
+
+def read_erasures(text: bytes) -> list[Erasure]:
+    """An erasure list. Raises `Refused("bad-value")`, naming the line."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            found.append(msgspec.json.decode(line, type=Erasure))
+        except msgspec.MsgspecError as error:
+            raise Refused(
+                "bad-value", f"The erasure list cannot be read: {error}", where=f"line {number}"
+            ) from None
+    return found
+
+
+class ErasureList:
+    """The file of what was erased or withdrawn, kept for backups made earlier.
+
+    Args:
+        folder: the data directory.
+        ledger: what it has taken back begins the file, so that a crash loses none.
+    """
+
+    def __init__(self, folder: Path, ledger: Ledger) -> None:
+        self._path = folder / ERASURES
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        known = set(read_erasures(self._path.read_bytes())) if self._path.exists() else set()
+        withdrawn = {each.withdrawn for each in known}
+        missed = [
+            position
+            for position, leaf in ledger.store.reading.execute(
+                "SELECT position, leaf FROM entries WHERE kind = 1 AND author IS NOT NULL"
+            )
+            if leaf.hex() not in withdrawn
+        ]
+        self._append([each for each in erasures_of(ledger.store) if each not in known])
+        self.note(missed)
+
+    def note(self, positions: Sequence[int]) -> None:
+        """Add entries that were just erased, or what withdrawals just took back, durably."""
+        found: list[Erasure] = []
+        for position in positions:
+            entry = self._ledger.store.entry(position)
+            if entry is not None and entry.erased:
+                found.append(Erasure(position, entry.header.leaf.hex()))
+            elif entry is not None and entry.header.kind == "withdrawn":
+                by = entry.header.leaf.hex()
+                found += [
+                    Erasure(earlier.position, earlier.header.leaf.hex(), by)
+                    for earlier in _alike(self._ledger, entry, "object")
+                    if earlier.position < position
+                ]
+        self._append(found)
+
+    def _append(self, erasures: Sequence[Erasure]) -> None:
+        if not erasures:
+            return
+        lines = b"".join(msgspec.json.encode(each) + b"\n" for each in erasures)
+        with self._lock, self._path.open("ab") as file:
+            self._path.chmod(0o600)
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def take_back_again(ledger: Ledger, erasures: Iterable[Erasure]) -> Again:
+    """Erase and withdraw what a list names, each with its entry, as if it were done now.
+
+    An entry whose leaf is another is of another history: it is left alone. So is what the
+    ledger has taken back itself.
+    """
+    listed = set(erasures)
+    entries = {each.position: ledger.store.entry(each.position) for each in listed}
+    named = [
+        (each, entry)
+        for each in sorted(listed, key=lambda each: (each.position, each.withdrawn))
+        if (entry := entries[each.position]) and entry.header.leaf.hex() == each.leaf
+        if not entry.erased
+    ]
+    erased = _erase([entry for each, entry in named if not each.withdrawn], ledger)
+    drafts = {
+        (entry.origin, entry.object_id, entry.header.audience, entry.header.exercise): entry
+        for each, entry in named
+        if each.withdrawn and entry.position not in erased and not _is_withdrawn(ledger, entry)
+    }
+    withdrawals = [_withdrawal(ledger, entry) for entry in drafts.values()]
+    for start in range(0, len(withdrawals), _AT_ONCE):
+        ledger.append(withdrawals[start : start + _AT_ONCE])
+    return Again(len(erased), len(withdrawals))
+
+
+def _erase(entries: list[Entry], ledger: Ledger) -> set[int]:
+    positions: set[int] = set()
+    entries.sort(key=_whose)
+    for _, same in groupby(entries, key=_whose):
+        positions.update(ledger.erase_entries(list(same), person=_PERSON, reason=_REASON))
+    return positions
+
+
+def _whose(entry: Entry) -> tuple[str, str]:
+    return entry.origin, entry.object_id
+
+
+def _alike(ledger: Ledger, entry: Entry, kind: str) -> Iterator[Entry]:
+    """The entries of a kind about the same object of the same origin."""
+    for position in ledger.positions_of(entry.object_id):
+        found = ledger.store.entry(position)
+        if found and found.header.kind == kind and _whose(found) == _whose(entry):
+            yield found
+
+
+def _is_withdrawn(ledger: Ledger, entry: Entry) -> bool:
+    place = (entry.header.audience, entry.header.exercise)
+    return any(
+        later.position > entry.position and (later.header.audience, later.header.exercise) == place
+        for later in _alike(ledger, entry, "withdrawn")
+    )
+
+
+def _withdrawal(ledger: Ledger, entry: Entry) -> Draft:
+    at = moment.render(ledger.now_us())
+    body = {"id": entry.object_id, "origin": entry.origin, "reason": _REASON, "at": at}
+    return Draft(
+        "withdrawn",
+        ledger.store.audiences()[entry.header.audience - 1],
+        author=_PERSON,
+        origin=entry.origin,
+        object_id=entry.object_id,
+        body=msgspec.json.encode(body),
+        exercise=entry.header.exercise,
+    )
