@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from bench.feeds import feeds
 from bench.growth import RUNGS
 from bench.loop import PARTS, loop
 from bench.peers import PEERS
@@ -28,7 +29,12 @@ def main() -> None:
         default=[],
         help="run a peer live with an interpreter that has it: medallion=..., opentaxii=...",
     )
+    two = verbs.add_parser("feeds", help="make every feed, and what a small change costs")
+    two.add_argument("--active", type=int, default=100_000, help="active indicators: 100000")
     chosen = parser.parse_args()
+    if chosen.verb == "feeds":
+        feeds(chosen.active)
+        return
     if chosen.stored < RUNGS[0]:
         parser.error(f"--stored must be {RUNGS[0]} or more")
     if any(each.partition("=")[0] not in PEERS for each in chosen.peer):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from bayanihan.core import feed_delta
 from bayanihan.core.feed_delta import Parts
-from bayanihan.core.never_block import NeverBlock
-from bayanihan.readers.active import View
+from bayanihan.core.marking import strictest
 from bayanihan.readers.feeds.format import Format, Heading, Item, lines_of
 from bayanihan.readers.feeds.parted import LeftOut, Parted
+from bayanihan.readers.feeds.stock import Stock
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -40,43 +40,38 @@ class Draft(msgspec.Struct, frozen=True):
 
 def drafted(
     format_: Format,
-    view: View,
+    stock: Stock,
     *,
-    never_block: NeverBlock,
     exercise: bool,
-    level_of: Callable[[tuple[int, ...]], str],
     poison: Mapping[tuple[str, str], str],
     feed: str,
     hub: str,
     cursor: str,
     tag: str,
 ) -> Draft:
-    """The draft of a feed from a view, which is walked through once.
+    """The draft of a feed from a stock.
 
     Args:
         format_: the feed's.
-        view: the active set for the viewer's rights.
-        never_block: what may not be blocked.
-        exercise: whether the view is the exercise's.
-        level_of: the strictest TLP level of some audiences.
+        stock: what the viewer's rights may carry.
+        exercise: whether it is the exercise's.
         poison: what the engine refused before.
         feed: the name that it is served under.
         hub: the hub's name.
         cursor: the sealed position.
         tag: an opaque name for this very content.
     """
-    parted = Parted(format_, never_block, exercise=exercise, level_of=level_of, poison=poison)
-    parted.take(view)
+    parted = Parted(format_, stock, poison)
     together = lines_of(format_, parted.inside, hub)
     for item, why in together.refused:
         parted.drop(item, why)
     heading = Heading(
         feed=feed,
         exercise=exercise,
-        level=level_of(tuple(parted.audiences)),
+        level=strictest({item.level for item in parted.inside} or {"clear"}),
         cursor=cursor,
         version=tag,
-        changed_us=view.changed_us,
+        changed_us=stock.changed_us,
         items=len(parted.inside),
         held=parted.held_total,
         not_expressed=parted.not_expressed_total,
@@ -92,9 +87,9 @@ def drafted(
         parts=parts,
         head_lines=parts.head.count(b"\n") if parts else 0,
         tail_lines=parts.tail.count(b"\n") if parts else 0,
-        position=view.position,
-        boundary_us=view.boundary_us,
-        next_change_us=view.next_change_us,
+        position=stock.position,
+        boundary_us=stock.boundary_us,
+        next_change_us=stock.next_change_us,
         held=tuple(parted.held),
         not_expressed=tuple(parted.not_expressed),
     )

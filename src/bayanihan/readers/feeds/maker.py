@@ -22,6 +22,7 @@ from bayanihan.readers.feeds.draft import Draft, drafted
 from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, why_not
 from bayanihan.readers.feeds.gate import Sifted, Verdict, sift
 from bayanihan.readers.feeds.shelf import Key
+from bayanihan.readers.feeds.stock import Stock, Store, stocked
 from bayanihan.readers.feeds.version import Rendered
 
 Examine = Callable[[str, Mapping[str, bytes]], Verdict]
@@ -66,6 +67,8 @@ class Maker:
         self._drafting = 0
         self._closed = False
         self._rest = threading.Condition()
+        self._stocks = Store()
+        self._stocking = threading.Lock()
         # What an engine refused once, by format: (type, value) -> what it said.
         self._poison: dict[str, dict[tuple[str, str], str]] = {}
 
@@ -162,19 +165,34 @@ class Maker:
         feed, rights = key
         format_, exercise = self.named(feed)
         poison = self._poison.get(format_.name, {})
-        with self._active.view(rights, now_us, exercise=exercise) as view:
-            return drafted(
-                format_,
-                view,
-                never_block=self._never_block,
-                exercise=exercise,
-                level_of=self._strictest,
-                poison=poison,
-                feed=feed,
-                hub=self._hub,
-                cursor=self._seal(view.position),
-                tag=self._tag((key, view.position, view.boundary_us, sorted(poison))),
-            )
+        stock = self._stock(rights, now_us, exercise=exercise)
+        return drafted(
+            format_,
+            stock,
+            exercise=exercise,
+            poison=poison,
+            feed=feed,
+            hub=self._hub,
+            cursor=self._seal(stock.position),
+            tag=self._tag((key, stock.position, stock.boundary_us, sorted(poison))),
+        )
+
+    def _stock(self, rights: tuple[int, ...], now_us: int, *, exercise: bool) -> Stock:
+        """What these rights may carry now, walked through once for all feeds."""
+        key = (rights, exercise)
+        with self._stocking:
+            found = self._stocks.get(key)
+            # The fold may commit before it tells, so what is kept may be ahead of it.
+            if (
+                found is not None
+                and found.boundary_us <= now_us < found.next_change_us
+                and found.position >= self._active.changed(rights, exercise=exercise)
+            ):
+                return found
+            with self._active.view(rights, now_us, exercise=exercise) as view:
+                made = stocked(view, self._never_block, exercise=exercise, level_of=self._strictest)
+            self._stocks.put(key, made)
+            return made
 
     def _rendered(self, draft: Draft, verdict: Verdict) -> Rendered:
         format_, _ = self.named(draft.heading.feed)

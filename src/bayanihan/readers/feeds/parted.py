@@ -1,15 +1,15 @@
-"""Parts the active set into what a feed carries and what it leaves out, with the reasons."""
+"""Parts a stock into what a feed carries and what it leaves out, with the reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.observables import Observable
-from bayanihan.readers.active import RULE_TYPES, ActiveItem, View
+from bayanihan.readers.active import RULE_TYPES
 from bayanihan.readers.feeds.format import Format, Item, why_not
+from bayanihan.readers.feeds.stock import Stock
 
 LISTED_LIMIT = 1_000
 
@@ -26,79 +26,64 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Parted:
-    """The active set parted for one format: inside, held, not expressed.
+    """A stock parted for one format: inside, held, not expressed.
 
-    `audiences` are those of what is inside. `held` and `not_expressed` are the first
-    `LISTED_LIMIT`; their totals count all.
+    `held` and `not_expressed` are the first `LISTED_LIMIT`; their totals count all.
 
     Args:
         format_: what can be expressed.
-        never_block: what may not be blocked.
-        exercise: whether this is the exercise's set.
-        level_of: the strictest TLP level of some audiences.
+        stock: what there is.
         poison: what the engine refused, by (type, value), with the reason.
     """
 
     def __init__(
-        self,
-        format_: Format,
-        never_block: NeverBlock,
-        *,
-        exercise: bool,
-        level_of: Callable[[tuple[int, ...]], str],
-        poison: Mapping[tuple[str, str], str],
+        self, format_: Format, stock: Stock, poison: Mapping[tuple[str, str], str]
     ) -> None:
         self._format = format_
-        self._never_block = never_block
-        self._exercise = exercise
-        self._level_of = level_of
         self._poison = poison
         self.inside: list[Item] = []
-        self.audiences: set[int] = set()
         self.held: list[LeftOut] = []
         self.held_total = 0
         self.not_expressed: list[LeftOut] = []
         self.not_expressed_total = 0
-
-    def take(self, view: View) -> None:
-        """Walk through a view once."""
-        types = self._format.types
-        for item in view.items:
-            if item.type not in types:
-                self._cannot(item.value, item.type, why_not(item.type, types), item.ids[0])
-                continue
-            observable = Observable(item.type, item.value)
-            reason = self._never_block.reason(observable, exercise=self._exercise)
-            if reason is None and self._poison:
-                reason = self._poison.get((item.type, item.value))
-            if reason is not None:
-                self._hold(item, reason)
-                continue
-            reason = self._format.refusal(observable)
-            if reason is not None:
-                self._cannot(item.value, item.type, reason, item.ids[0])
-                continue
-            self.inside.append(self._item(item))
-            self.audiences.update(item.audiences)
-        for rest in view.rest:
-            self._cannot(rest.text, "pattern", rest.why, rest.object_id)
+        for type_ in sorted({*stock.items, *stock.held}):
+            items, held = stock.items.get(type_, []), stock.held.get(type_, [])
+            if type_ in format_.types:
+                self._take(items, held)
+            else:
+                self._pass_over([*items, *[item for item, _ in held[:LISTED_LIMIT]]])
+                self.not_expressed_total += len(held[LISTED_LIMIT:])
+        for rest in stock.rest:
+            self._list(rest.text, "pattern", rest.why, rest.object_id)
+        self.not_expressed_total += stock.rest_total
         self._cut()
 
     def drop(self, item: Item, reason: str) -> None:
         """Take an item out again that found no place in the file."""
         self.inside.remove(item)
-        self._cannot(item.value, item.type, reason, item.ids[0])
+        self._cannot(item, reason)
 
-    def _item(self, item: ActiveItem) -> Item:
-        return Item(
-            item.type,
-            item.value,
-            item.ids,
-            self._level_of(item.audiences),
-            item.valid_from_us,
-            item.valid_until_us,
-            self._exercise,
-        )
+    def _take(self, items: list[Item], held: list[tuple[Item, str]]) -> None:
+        """The items of a type that the format knows."""
+        for item, reason in held:
+            self._hold(item, reason)
+        refusal, poison = self._format.refusal, self._poison
+        for item in items:
+            if poison and (item.type, item.value) in poison:
+                self._hold(item, poison[item.type, item.value])
+                continue
+            why = refusal(Observable(item.type, item.value))
+            if why is None:
+                self.inside.append(item)
+            else:
+                self._cannot(item, why)
+
+    def _pass_over(self, items: list[Item]) -> None:
+        """The items of a type that the format does not know."""
+        self.not_expressed_total += len(items)
+        for item in items[: LISTED_LIMIT - len(self.not_expressed)]:
+            why = why_not(item.type, self._format.types)
+            self._list(item.value, item.type, why, item.ids[0])
 
     def _cut(self) -> None:
         """Keep the newest, where the device takes only so many."""
@@ -108,16 +93,20 @@ class Parted:
         newest = sorted(self.inside, key=lambda item: (-item.valid_from_us, item.type, item.value))
         reason = f"The device takes {limit} items, and this is older than those it gets."
         for item in newest[limit:]:
-            self._cannot(item.value, item.type, reason, item.ids[0])
+            self._cannot(item, reason)
         self.inside = sorted(newest[:limit], key=lambda item: (item.type, item.value))
 
-    def _hold(self, item: ActiveItem, reason: str) -> None:
+    def _hold(self, item: Item, reason: str) -> None:
         self.held_total += 1
         if len(self.held) < LISTED_LIMIT:
-            self.held.append(LeftOut(shown(item.type, item.value), item.type, reason, item.ids[0]))
+            value = shown(item.type, item.value)
+            self.held.append(LeftOut(value, item.type, reason, item.ids[0]))
 
-    def _cannot(self, value: str, type_: str, reason: str, object_id: str) -> None:
+    def _cannot(self, item: Item, reason: str) -> None:
         self.not_expressed_total += 1
+        self._list(item.value, item.type, reason, item.ids[0])
+
+    def _list(self, value: str, type_: str, reason: str, object_id: str) -> None:
         if len(self.not_expressed) < LISTED_LIMIT:
             self.not_expressed.append(LeftOut(shown(type_, value), type_, reason, object_id))
 

@@ -1,0 +1,204 @@
+"""`python -m bench feeds`: the feeds of a large active set, and what a small change costs.
+
+Two hubs are filled, the second ten times the first, so that what grows with the set shows as
+a slope. No engine is asked: that is the engine's own speed.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from publicsuffixlist import PublicSuffixList
+
+from bayanihan.core.feed_delta import Delta, apply
+from bayanihan.core.marking import PUBLIC, Audience
+from bayanihan.core.never_block import NeverBlock
+from bayanihan.core.observables import Observable
+from bayanihan.ledger import Draft, Ledger
+from bayanihan.readers.active import Active
+from bayanihan.readers.feeds import FORMATS, Press, never_block_lines
+
+CHANGES = 100
+LIST_ENTRIES = 500_000
+BATCH = 1_000
+
+_SCREENED = 200_000
+_MIB = 1024 * 1024
+_Result = TypeVar("_Result")
+
+
+class Made(msgspec.Struct, frozen=True):
+    """One feed at one size: seconds to make it anew, its size, and what a change costs.
+
+    `remake_s` is the making of the version with the changes in it, `delta_s` the answer to
+    one who asks what changed, `delta_bytes` that answer.
+    """
+
+    feed: str
+    active: int
+    items: int
+    size_bytes: int
+    make_s: float
+    remake_s: float
+    delta_s: float
+    delta_bytes: int
+
+
+class Bench:
+    """A hub's record with its active set and press, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = Ledger(folder)
+        self.active = Active(folder / "projections", self.ledger.epoch, self.ledger.length)
+        never_block = NeverBlock(never_block_lines(), PublicSuffixList().is_public)
+        self.press = Press(
+            self.active,
+            FORMATS,
+            never_block=never_block,
+            policy="bench",
+            level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
+            seal=self.ledger.cursors.seal,
+            secret=b"s" * 32,
+        )
+        self._made = 0
+
+    def fill(self, count: int) -> None:
+        """Append so many indicators more, one value each, and fold them."""
+        end = self._made + count
+        while self._made < end:
+            few = min(BATCH, end - self._made)
+            self.ledger.append([_draft(self._made + number) for number in range(few)])
+            self._made += few
+        while self.active.catch_up(self.ledger.scan, self.ledger.length):
+            pass
+
+    def measure(self, feed: str) -> Made:
+        """Make a feed, change the set a little, and ask what changed."""
+        rights, now_us = self.ledger.rights(PUBLIC), self.ledger.now_us()
+        gc.collect()
+        first, make_s = timed(lambda: self.press.version(feed, rights, now_us))
+        self.fill(CHANGES)
+        second, remake_s = timed(lambda: self.press.version(feed, rights, now_us))
+        delta, delta_s = timed(lambda: self._delta(second, rights, first.cursor))
+        if delta is not None and apply(first.body, delta) != second.body:
+            raise AssertionError(f"the delta of {feed} leads elsewhere")
+        return Made(
+            feed=feed,
+            active=self._made,
+            items=first.items,
+            size_bytes=len(first.body) + sum(map(len, first.pages.values())),
+            make_s=make_s,
+            remake_s=remake_s,
+            delta_s=delta_s,
+            delta_bytes=len(msgspec.json.encode(delta)) if delta else 0,
+        )
+
+    def _delta(self, found: object, rights: object, since: str) -> Delta | None:
+        delta = self.press.delta(found, rights, since)  # type: ignore[arg-type]
+        if delta is not None:
+            msgspec.json.encode(delta)
+        return delta
+
+    def close(self) -> None:
+        """Close the files."""
+        self.press.close()
+        self.active.close()
+        self.ledger.close()
+
+
+def timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
+    """What `work` gives, and its seconds."""
+    began = time.perf_counter()
+    found = work()
+    return found, time.perf_counter() - began
+
+
+def screening() -> float:
+    """Values a second that are held against a never-block list of `LIST_ENTRIES`."""
+    lines = [f"site{number}.listed-{number % 977}.com" for number in range(LIST_ENTRIES)]
+    rules = NeverBlock([*never_block_lines(), *lines], PublicSuffixList().is_public)
+    asked = [_observable(number) for number in range(_SCREENED)]
+    _, seconds = timed(lambda: [rules.reason(each) for each in asked])
+    return _SCREENED / seconds
+
+
+def feeds(stored: int) -> None:
+    """Fill, measure and print."""
+    rows: dict[str, list[Made]] = {}
+    for size in (stored // 10, stored):
+        for made in measured(size):
+            rows.setdefault(made.feed, []).append(made)
+    for line in table(rows):
+        print(line)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"peak memory, the bench's own included: {peak} MiB")
+    print(f"screening: {screening():.0f} values/s against {LIST_ENTRIES} list entries")
+
+
+def measured(size: int) -> list[Made]:
+    """Each feed that carries something of a set of this size."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        _, seconds = timed(lambda: bench.fill(size))
+        print(f"{size} indicators appended and folded in {seconds:.1f} s", flush=True)
+        found = [bench.measure(feed) for feed in FORMATS]
+        bench.close()
+    return [made for made in found if made.items]
+
+
+def table(rows: dict[str, list[Made]]) -> Iterator[str]:
+    """The lines of a table: the large hub's figures, and how each grew from the small one."""
+    yield (
+        f"{'feed':22}{'items':>9}{'MiB':>8}{'make s':>9}{'remake s':>10}{'delta ms':>10}"
+        f"{'delta KiB':>11}{'remake x':>10}{'delta x':>9}"
+    )
+    for feed, (small, large) in rows.items():
+        yield (
+            f"{feed:22}{large.items:9}{large.size_bytes / _MIB:8.1f}{large.make_s:9.2f}"
+            f"{large.remake_s:10.2f}{large.delta_s * 1_000:10.2f}{large.delta_bytes / 1024:11.1f}"
+            f"{large.remake_s / small.remake_s:10.1f}{large.delta_s / small.delta_s:9.1f}"
+        )
+
+
+def _observable(number: int) -> Observable:
+    share = number % 20
+    if share < 10:
+        return Observable("domain", f"n{number}.evil-{number % 9_973}.com")
+    if share < 15:
+        text = f"45.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        return Observable("ipv4", text)
+    if share < 18:
+        return Observable("url", f"http://evil-{number % 9_973}.com/path/{number}")
+    return Observable("sha256", f"{number:064x}")
+
+
+_PATHS = {
+    "domain": "domain-name:value",
+    "ipv4": "ipv4-addr:value",
+    "url": "url:value",
+    "sha256": "file:hashes.'SHA-256'",
+}
+
+
+def _draft(number: int) -> Draft:
+    found = _observable(number)
+    object_id = f"indicator--{uuid.UUID(int=number, version=4)}"
+    body = msgspec.json.encode(
+        {
+            "type": "indicator",
+            "spec_version": "2.1",
+            "id": object_id,
+            "pattern": f"[{_PATHS[found.type]} = '{found.value}']",
+            "pattern_type": "stix",
+            "valid_from": "2026-01-01T00:00:00Z",
+        }
+    )
+    return Draft("object", Audience("clear"), "bench", "SG", object_id, body, version_us=1)
