@@ -21,6 +21,14 @@ _PAGE = 1_000
 REASON_LIMIT = 1_000
 
 
+def checked_reason(reason: str) -> str:
+    """A reason that is short enough for an entry. Raises `Refused("bad-parameter")`."""
+    if len(reason) > REASON_LIMIT:
+        message = f"A reason is {REASON_LIMIT} characters at most"
+        raise Refused("bad-parameter", message, where="reason")
+    return reason
+
+
 def own_entries(ledger: Ledger, viewer: Viewer, object_id: str) -> list[Entry]:
     """Every entry of an object that the viewer's own origin has published.
 
@@ -77,7 +85,7 @@ def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
         require(viewer, "report")
         own = own_entries(ledger, viewer, object_id)
-        drafts = withdrawals(ledger, viewer, object_id, reason[:REASON_LIMIT], own)
+        drafts = withdrawals(ledger, viewer, object_id, checked_reason(reason), own)
         appended = await ledger.append_soon(drafts)
         await asyncio.to_thread(taken_back, [each.position for each in appended])
         return {"id": object_id, "withdrawn": len(drafts)}
@@ -94,7 +102,7 @@ def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[
         require(viewer, "report")
 
         def erase() -> int:
-            positions = ledger.erase(viewer, object_id, reason[:REASON_LIMIT])
+            positions = ledger.erase(viewer, object_id, checked_reason(reason))
             taken_back(positions)
             return len(positions)
 
