@@ -484,3 +484,14 @@ def test_what_is_not_mine_cannot_be_taken_back(hub: RunningHub, sg: str, vn: str
         messages = {answer.json()["error"]["message"] for answer in answers}
         assert len(messages) == 1
     assert sees(hub, vn, hidden["id"])
+
+
+@pytest.mark.parametrize(("verb", "end"), [("DELETE", ""), ("POST", "/erase")])
+def test_a_reason_is_never_cut_in_silence(hub: RunningHub, sg: str, verb: str, end: str) -> None:
+    one = indicator()
+    hub.push(sg, one)
+    path = f"/api/objects/{one['id']}{end}"
+    long = hub.ask(verb, path, sg, params={"reason": "x" * 1_001})
+    assert (long.status_code, long.json()["error"]["where"]) == (400, "reason")
+    assert sees(hub, sg, one["id"])
+    assert hub.ask(verb, path, sg, params={"reason": "x" * 1_000}).status_code == 200

@@ -20,6 +20,14 @@ from bayanihan.ledger import Draft, Entry, Ledger
 REASON_LIMIT = 1_000
 
 
+def checked_reason(reason: str) -> str:
+    """A reason that is short enough for an entry. Raises `Refused("bad-parameter")`."""
+    if len(reason) > REASON_LIMIT:
+        message = f"A reason is {REASON_LIMIT} characters at most"
+        raise Refused("bad-parameter", message, where="reason")
+    return reason
+
+
 def own_entries(ledger: Ledger, viewer: Viewer, object_id: str) -> list[Entry]:
     """The entries of an object that the viewer's own origin has published, newest first.
 
@@ -110,7 +118,7 @@ def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[
         """Withdraw an object that you published: it leaves every feed at once."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
         require(viewer, "report")
-        told = await withdraw(ledger, viewer, object_id, reason[:REASON_LIMIT], taken_back)
+        told = await withdraw(ledger, viewer, object_id, checked_reason(reason), taken_back)
         return {"id": object_id, "withdrawn": told}
 
     @post("/api/objects/{object_id:str}/erase", status_code=200)
@@ -125,7 +133,7 @@ def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[
         require(viewer, "report")
 
         def erase() -> int:
-            positions = ledger.erase(viewer, object_id, reason[:REASON_LIMIT])
+            positions = ledger.erase(viewer, object_id, checked_reason(reason))
             taken_back(positions)
             return len(positions)
 
