@@ -290,22 +290,26 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+def pushed_until_refused(hub: RunningHub, key: str) -> tuple[list[str], httpx.Response]:
+    """The ids that were taken before the first answer that is no 200, and that answer."""
+    stored: list[str] = []
+    for _ in range(200):
+        objects = [indicator(description="x" * 20_000) for _ in range(20)]
+        body = json.dumps({"objects": objects})
+        answer = hub.ask("POST", "/api/objects", key, content=body)
+        if answer.status_code != 200:
+            return stored, answer
+        stored += [one["id"] for one in objects]
+    raise AssertionError("the disk never filled up")
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_is_told_and_nothing_is_half_stored(tmp_path: Path) -> None:
     with small_disk(tmp_path, "12m") as disk:
         hub = RunningHub(disk / "data").start()
         try:
             key = hub.key("SG")
-            stored: list[str] = []
-            answer = None
-            for _ in range(200):
-                objects = [indicator(description="x" * 20_000) for _ in range(20)]
-                body = json.dumps({"objects": objects})
-                answer = hub.ask("POST", "/api/objects", key, content=body)
-                if answer.status_code != 200:
-                    break
-                stored += [one["id"] for one in objects]
-            assert answer is not None
+            stored, answer = pushed_until_refused(hub, key)
             assert answer.status_code == 507, answer.text
             assert answer.json()["error"]["code"] == "disk-full"
             assert hub.ids(key) == stored

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -263,14 +265,22 @@ KINDS = ("ipv4", "url", "domain", "sha256", "sha1", "md5", "email")
 
 
 def words_of(path: Path) -> Iterator[str]:
-    if path.name.endswith(".tar.gz"):
-        with tarfile.open(path) as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                if file is not None:
-                    yield from WORD.findall(file.read().decode("utf-8", "replace"))
-    else:
+    if not path.name.endswith(".tar.gz"):
         yield from WORD.findall(gzip.decompress(path.read_bytes()).decode("utf-8", "replace"))
+        return
+    with tarfile.open(path) as archive:
+        for file in filter(None, map(archive.extractfile, archive)):
+            yield from WORD.findall(file.read().decode("utf-8", "replace"))
+
+
+def blockable(word: str) -> Item | None:
+    """The first kind of thing that a word is, if it may be blocked."""
+    for kind in KINDS:
+        with contextlib.suppress(Refused):
+            one = observe(kind, word)
+            kept = NEVER_BLOCK.reason(one) is None
+            return Item(one.type, one.value, ("indicator--1",)) if kept else None
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -279,17 +289,10 @@ def real_items() -> list[Item]:
         pytest.skip("the real data is not beside this checkout")
     found: dict[tuple[str, str], Item] = {}
     for path in sorted(SHARED.glob("*.gz")):
-        for number, word in enumerate(words_of(path)):
-            if number > 60_000:
-                break
-            for kind in KINDS:
-                try:
-                    one = observe(kind, word)
-                except Refused:
-                    continue
-                if NEVER_BLOCK.reason(one) is None:
-                    found[one.type, one.value] = Item(one.type, one.value, ("indicator--1",))
-                break
+        for word in itertools.islice(words_of(path), 60_000):
+            item = blockable(word)
+            if item:
+                found[item.type, item.value] = item
     return [found[key] for key in sorted(found)]
 
 

@@ -96,12 +96,16 @@ def agent(
             choose=chance.randrange,
         )
         if once:
-            outcome = follower.turn()
-            _say(outcome.line)
-            if outcome.trouble is not None:
-                raise outcome.trouble
+            _look_once(follower)
             return
         follow(follower, every_s=every, wake=time.sleep, jitter=chance.random, say=_say)
+
+
+def _look_once(follower: Follower) -> None:
+    outcome = follower.turn()
+    _say(outcome.line)
+    if outcome.trouble is not None:
+        raise outcome.trouble
 
 
 def default_state() -> Path:

@@ -283,14 +283,16 @@ class SqliteStore:
         """
         if self._read_only or self._audiences_read != self._audiences_grown:
             with self._audiences_lock:
-                grown, known = self._audiences_grown, len(self._audiences)
-                rows = self.reading.execute(
-                    "SELECT definition FROM audiences WHERE id > ? ORDER BY id", (known,)
-                ).fetchall()
-                fresh = [msgspec.json.decode(row[0], type=Audience) for row in rows]
-                self._audiences = self._audiences + fresh
+                grown = self._audiences_grown
+                self._audiences = self._audiences + self._audiences_after(len(self._audiences))
                 self._audiences_read = grown  # last: until then all others wait for it
         return self._audiences
+
+    def _audiences_after(self, number: int) -> list[Audience]:
+        rows = self.reading.execute(
+            "SELECT definition FROM audiences WHERE id > ? ORDER BY id", (number,)
+        ).fetchall()
+        return [msgspec.json.decode(row[0], type=Audience) for row in rows]
 
     def audiences_grew(self) -> None:
         """The writer has committed more audiences."""

@@ -7,6 +7,7 @@ let go of an old `next`.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -133,6 +134,19 @@ def fresh() -> Iterator[Said]:
         yield Said(f"{kind}--{number:08x}-0000-4000-8000-000000000000", "SG", number % 3, 1)
 
 
+def said(shelved: Shelved, some: Iterator[Said], *, folded: bool) -> Counter[str]:
+    """Say some entries, and fold them if asked; the versions of objects among them."""
+    told = list(some)
+    shelved.say(*told)
+    if folded:
+        shelved.fold()
+    return Counter(
+        f"{each.object_id}2026-01-01T00:00:00.000Z"
+        for each in told
+        if each.object_id.startswith("indicator")
+    )
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     turns=st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=8),
@@ -146,16 +160,7 @@ async def test_every_loop_gets_everything_once(
     with tempfile.TemporaryDirectory() as folder, Shelved(Path(folder)) as shelved:
         async with client(shelved) as http:
             for count, folded in turns:
-                told = [next(source) for _ in range(count)]
-                if told:
-                    shelved.say(*told)
-                expected.update(
-                    f"{each.object_id}2026-01-01T00:00:00.000Z"
-                    for each in told
-                    if each.object_id.startswith("indicator")
-                )
-                if folded:
-                    shelved.fold()
+                expected += said(shelved, itertools.islice(source, count), folded=folded)
                 await loop.ask(http)
             shelved.fold()
             await loop.ask(http)
