@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from bench.feeds import feeds
 from bench.growth import RUNGS
+from bench.law import law
 from bench.loop import PARTS, loop
 from bench.peers import PEERS
 
@@ -31,7 +33,11 @@ def main() -> None:
     )
     two = verbs.add_parser("feeds", help="make every feed, and what a small change costs")
     two.add_argument("--active", type=int, default=100_000, help="active indicators: 100000")
+    three = verbs.add_parser("law", help="load, classify, and derive anew after a change of law")
+    three.add_argument("--systems", type=int, default=100_000, help="AI systems: 100000")
     chosen = parser.parse_args()
+    if chosen.verb == "law":
+        sys.exit(law(chosen.systems))
     if chosen.verb == "feeds":
         feeds(chosen.active)
         return

@@ -7,10 +7,8 @@ Prints each figure with its limit and ends with 1 when one is missed.
 
 from __future__ import annotations
 
-import argparse
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -110,11 +108,8 @@ def measure_rederive(name: str, before: Rulebook, after: Rulebook, systems: list
     return took
 
 
-def main() -> int:
+def law(systems: int) -> int:
     """Measure all; 1 when a limit is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--systems", type=int, default=100_000)
-    arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}")
 
     start = time.perf_counter()
@@ -136,19 +131,15 @@ def main() -> int:
     asked = statistics.median(timed(lambda: next_question(seen, open_facts, "2027-12-03"), 20))
     print(f"next question with nearly nothing known: p50 {asked * 1e3:.1f} ms")
 
-    systems = random_systems(book, arguments.systems)
-    print(f"derive again, {arguments.systems:,} random systems x {len(MEMBERS)} members:")
+    drawn = random_systems(book, systems)
+    print(f"derive again, {systems:,} random systems x {len(MEMBERS)} members:")
     files = rulebook_files(None)
     worst = 0.0
     for name, file, old, new in CHANGES:
         text = files[file].replace(old, new)
         assert text != files[file], name
-        worst = max(worst, measure_rederive(name, book, load({**files, file: text}), systems))
+        worst = max(worst, measure_rederive(name, book, load({**files, file: text}), drawn))
     print(f"  slowest {worst:.1f} s, limit {LIMIT_REDERIVE_S:.0f} s")
     missed = [first > LIMIT_LOAD_S, p50 > LIMIT_CLASSIFY_S, worst > LIMIT_REDERIVE_S]
     print("all limits held" if not any(missed) else "a limit was missed")
     return int(any(missed))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -303,6 +303,10 @@ class World:
         question = "&".join(f"{name}={value}" for name, value in params.items() if value)
         question = question.replace("+", "%2B").replace("/", "%2F")
         answer = self.ask("POST", f"/api/objects?{question}", author, raw)
+        member = author.origin.partition("/")[0]
+        if group and member != "HUB" and member not in self.region.groups[group]:
+            assert answer.status == 400, answer
+            return
         assert answer.status == 200, answer
         (result,) = json.loads(answer.body)["results"]
         level, groups, members = self.region.audience(marks, tlp, group)
