@@ -307,6 +307,9 @@ class World:
         if group and member != "HUB" and member not in self.region.groups[group]:
             assert answer.status == 400, answer
             return
+        if to and answer.status == 400:  # somebody whom the author has no business to name
+            assert json.loads(answer.body)["error"]["where"] == "to", answer
+            return
         assert answer.status == 200, answer
         (result,) = json.loads(answer.body)["results"]
         level, groups, members = self.region.audience(marks, tlp, group)
