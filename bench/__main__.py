@@ -8,6 +8,7 @@ from bench.feeds import feeds
 from bench.growth import RUNGS
 from bench.loop import PARTS, loop
 from bench.peers import PEERS
+from bench.taxii import taxii
 
 
 def main() -> None:
@@ -31,7 +32,12 @@ def main() -> None:
     )
     two = verbs.add_parser("feeds", help="make every feed, and what a small change costs")
     two.add_argument("--active", type=int, default=100_000, help="active indicators: 100000")
+    three = verbs.add_parser("taxii", help="full reads, polls and growth over TAXII")
+    three.add_argument("--stored", type=int, default=100_000, help="100000 (default) or 1000000")
     chosen = parser.parse_args()
+    if chosen.verb == "taxii":
+        taxii(chosen.stored)
+        return
     if chosen.verb == "feeds":
         feeds(chosen.active)
         return

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import heapq
 import json
+import logging
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
@@ -21,8 +23,11 @@ from bayanihan.readers.taxii.facts import facts_of
 from bayanihan.readers.taxii.question import Question
 from bayanihan.readers.taxii.rows import SCHEMA, Batch, Place, Row, asks, key_of
 
+logger = logging.getLogger(__name__)
+
+FOLD_LIMIT = 256
 _CACHE_KIB = 32_768
-_DENSE_FACTOR = 3
+_DENSE_FACTOR = 1
 _ASKED_LIMIT = 1_024
 _FOUND = "position, stamp, key, mixed, first, line, version"
 
@@ -55,6 +60,7 @@ class Catalogue(Projection):
         self._batch = Batch(self._is_erased)
         self._places: dict[Place, int] = dict(_places(self.db))
         self._asked: OrderedDict[Any, list[Place]] = OrderedDict()
+        self._folding = threading.Lock()
         self._lock = threading.Lock()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         # Up to where a reader may look: `position` moves before the places in memory do.
@@ -62,10 +68,27 @@ class Catalogue(Projection):
 
     # folding
 
-    def catch_up(self, scan: Scan, length: int, limit: int = 256) -> bool:
+    def catch_up(self, scan: Scan, length: int, limit: int = FOLD_LIMIT) -> bool:
         """As the base's; `scan` also tells which entries an erasure took."""
-        self._scan = scan
-        return super().catch_up(scan, length, limit)
+        with self._folding:
+            self._scan = scan
+            return super().catch_up(scan, length, limit)
+
+    def fold_now(self, scan: Scan, length: int) -> bool:
+        """Fold the few entries up to `length` at once; False when it is left to the thread.
+
+        The thread lets a report pass before it folds; whoever asks for it need not wait.
+        """
+        if length - self.position > FOLD_LIMIT or not self._folding.acquire(blocking=False):
+            return False
+        try:
+            self._scan = scan
+            super().catch_up(scan, length)
+        except (sqlite3.OperationalError, OSError) as error:
+            logger.warning("the collections could not be folded and are tried again: %s", error)
+        finally:
+            self._folding.release()
+        return self.shown_to >= length
 
     def _is_erased(self, position: int) -> bool:
         assert self._scan is not None
@@ -180,15 +203,22 @@ class Catalogue(Projection):
         return known
 
     def _walk(self, places: Sequence[Place], after: int, end: int, limit: int) -> list[Found]:
-        """Every row between two positions, of which those at the places are taken."""
-        wanted = set(places)
-        rows = self.reading.execute(
-            f"SELECT {_FOUND}, exercise, shelf, audience FROM rows NOT INDEXED"
-            " WHERE position > ? AND position <= ? ORDER BY position",
-            (after, end),
+        """The rows between two positions that stand at the places."""
+        # A place that is missing among these lines, audiences and shelves has no row here.
+        lines, exercises, shelves, audiences = (
+            list(set(each)) for each in zip(*places, strict=True)
         )
-        found = (Found(*row[:7]) for row in rows if (row[5], *row[7:]) in wanted)
-        return list(islice(found, limit))
+        rows = self.reading.execute(
+            f"SELECT {_FOUND} FROM rows NOT INDEXED WHERE position > ? AND position <= ?"
+            " AND line <= ? AND exercise = ?"
+            " AND audience IN (SELECT value FROM json_each(?))"
+            " AND shelf IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?",
+            (
+                *(after, end, max(lines), exercises[0]),
+                *(json.dumps(audiences), json.dumps(shelves), limit),
+            ),
+        )
+        return list(map(Found._make, rows))
 
     def _merge(self, places: Sequence[Place], after: int, upto: int, limit: int) -> list[Found]:
         step = max(16, 2 * limit // len(places))
@@ -204,7 +234,7 @@ class Catalogue(Projection):
                 (*place, after, upto, step),
             ).fetchall()
             for row in rows:
-                yield Found(*row)
+                yield Found._make(row)
             if len(rows) < step:
                 return
             after = rows[-1][0]

@@ -27,8 +27,9 @@ FOLDED_WITHIN_S = 5.0
 # Rows looked at for one page before it is answered with what was found until then.
 LOOKED_AT_LIMIT = 5_000
 _ROUNDS = 20
-# Wanted entries so near to each other are read in one go.
-_GAP = 8
+_FIRST_STEP = 8
+# Where one entry of so many is wanted, all of the page is read in one step.
+_DENSE_FACTOR = 3
 
 
 class Place(NamedTuple):
@@ -95,49 +96,40 @@ class Shelves:
             Unavailable: `starting` when the catalogue stays behind.
         """
         selection = await self.select(viewer, question, filters, after, limit)
+        places, where = selection.places, Where(exercise=question.exercise)
+        wanted = {place.stamp_us for place in places}
         found: list[bytes] = []
         stamps_us: list[int] = []
-        size_bytes, where = 0, Where(exercise=question.exercise)
-        for cluster in clusters(selection.places):
-            wanted = {place.stamp_us for place in cluster}
-            for body, stamp_us in self._read_bodies(viewer, cluster, where):
+        size_bytes, steps = 0, Steps(places)
+        while steps.left and size_bytes <= PAGE_LIMIT_BYTES:
+            page = self._ledger.read_bodies(viewer, steps.after, steps.size, where)
+            kept = len(found)
+            for body, stamp_us in zip(page.bodies, page.stamps, strict=True):
                 if stamp_us in wanted:
                     found.append(body)
                     stamps_us.append(stamp_us)
                     size_bytes += len(body)
-            if size_bytes > PAGE_LIMIT_BYTES and cluster[-1] != selection.places[-1]:
-                return Bodies(found, stamps_us, cluster[-1].position, more=True)
-        return Bodies(found, stamps_us, selection.looked_at, selection.more)
-
-    def _read_bodies(
-        self, viewer: Viewer, cluster: Sequence[Place], where: Where
-    ) -> Iterator[tuple[bytes, int]]:
-        after, last, more = cluster[0].position - 1, cluster[-1].position, True
-        while more and after < last:
-            page = self._ledger.read_bodies(viewer, after, last - after, where)
-            yield from zip(page.bodies, page.stamps, strict=True)
-            after, more = page.last, page.more
+            steps.made(len(page.bodies), len(found) - kept, page.last, more=page.more)
+        return Bodies(found, stamps_us, *steps.end(selection))
 
     async def items(
         self, viewer: Viewer, question: Question, filters: Filters, after: int, limit: int
     ) -> Items:
         """As `bodies`, with the entries: for what tells about objects."""
         selection = await self.select(viewer, question, filters, after, limit)
+        where = Where(exercise=question.exercise)
+        wanted = {place.position for place in selection.places}
         found: list[Item] = []
-        size_bytes, where = 0, Where(exercise=question.exercise)
-        for cluster in clusters(selection.places):
-            wanted = {place.position for place in cluster}
-            at, last, more = cluster[0].position - 1, cluster[-1].position, True
-            while more and at < last:
-                page = self._ledger.read(viewer, at, last - at, where)
-                found += [item for item in page.items if item.entry.position in wanted]
-                size_bytes += sum(len(item.body) for item in page.items)
-                at, more = page.last, page.more
-            if size_bytes > PAGE_LIMIT_BYTES and cluster[-1] != selection.places[-1]:
-                return Items(found, cluster[-1].position, more=True)
+        size_bytes, steps = 0, Steps(selection.places)
+        while steps.left and size_bytes <= PAGE_LIMIT_BYTES:
+            page = self._ledger.read(viewer, steps.after, steps.size, where)
+            kept = [item for item in page.items if item.entry.position in wanted]
+            found += kept
+            size_bytes += sum(len(item.body) for item in kept)
+            steps.made(len(page.items), len(kept), page.last, more=page.more)
         if filters.ids:  # rows are found by a number made of the id, which two may share
             found = [item for item in found if item.entry.object_id in filters.ids]
-        return Items(found, selection.looked_at, selection.more)
+        return Items(found, *steps.end(selection))
 
     async def select(
         self, viewer: Viewer, question: Question, filters: Filters, after: int, limit: int
@@ -158,9 +150,18 @@ class Shelves:
                 await asyncio.sleep(0)
             elif upto >= length:
                 return found
-            elif not await self._catalogue.reached(length, self._folded_within_s):
+            elif not await self._folded(length):
                 return _unfinished(found, filters)
         return found
+
+    async def settled(self) -> bool:
+        """Whether what was committed until now shows in the collections, a wait granted."""
+        return await self._folded(self._ledger.length)
+
+    async def _folded(self, length: int) -> bool:
+        if self._folded_within_s and self._catalogue.fold_now(self._ledger.scan, length):
+            return True
+        return await self._catalogue.reached(length, self._folded_within_s)
 
     def _look(
         self,
@@ -272,13 +273,49 @@ def _is_wanted(row: Found, wanted: Wanted) -> bool:
     )
 
 
-def clusters(places: Sequence[Place]) -> Iterator[list[Place]]:
-    """Places parted where the gap between two is wide."""
-    cluster: list[Place] = []
-    for place in places:
-        if cluster and place.position - cluster[-1].position > _GAP:
-            yield cluster
-            cluster = []
-        cluster.append(place)
-    if cluster:
-        yield cluster
+class Steps:
+    """How many entries to read at once, to meet the wanted places with few and short reads.
+
+    The ledger reads what a viewer may see from some place on, wanted or not. While most of
+    what it gives is wanted the steps grow, else they shrink: down to one place at a time.
+
+    Args:
+        places: the wanted places, in order.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+        self._at = 0
+        span = places[-1].position - places[0].position + 1 if places else 0
+        dense = len(places) * _DENSE_FACTOR >= span
+        self._size = len(places) if dense else _FIRST_STEP
+
+    @property
+    def left(self) -> int:
+        """How many places are still to be met."""
+        return len(self._places) - self._at
+
+    @property
+    def after(self) -> int:
+        """The position after which to read next."""
+        return self._places[self._at].position - 1
+
+    @property
+    def size(self) -> int:
+        """How many entries to read next."""
+        return min(self._size, self.left)
+
+    def made(self, count: int, wanted: int, last: int, *, more: bool) -> None:
+        """A step gave `count` entries up to `last`, so many of them wanted."""
+        if not count or not more:
+            self._at = len(self._places)  # the viewer may see nothing beyond this by now
+            return
+        while self.left and self._places[self._at].position <= last:
+            self._at += 1
+        self._size = self._size * 4 if wanted * 4 >= count else max(1, self._size // 4)
+
+    def end(self, selection: Selection) -> tuple[int, bool]:
+        """The page's last position, and whether more follows; sooner when it grew too large."""
+        if self.left:
+            return self._places[self._at - 1].position, True
+        return selection.looked_at, selection.more
