@@ -16,32 +16,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from bayanihan.ledger import Entry, Projection, Scan
 from bayanihan.readers.taxii.facts import facts_of
 from bayanihan.readers.taxii.question import Question
-from bayanihan.readers.taxii.rows import SCHEMA, Batch, Place, Row, asks, key_of
+from bayanihan.readers.taxii.rows import SCHEMA, Batch, Found, Place, Row, asks, key_of
 
 logger = logging.getLogger(__name__)
 
 FOLD_LIMIT = 256
 _CACHE_KIB = 32_768
-_DENSE_FACTOR = 1
+# What is rarer than one in so many positions is merged from its places, one by one.
+_RARE = 32
+_AHEAD = 2
 _ASKED_LIMIT = 1_024
 _FOUND = "position, stamp, key, mixed, first, line, version"
-
-
-class Found(NamedTuple):
-    """A row that may be shown; of a mixed object the reader's rights decide."""
-
-    position: int
-    stamp_us: int
-    key: int
-    mixed: int
-    first: int
-    line: int
-    version_us: int
 
 
 class Catalogue(Projection):
@@ -178,8 +168,14 @@ class Catalogue(Projection):
         ]
         if not places or after >= upto:
             return []
-        end = min(upto, after + _DENSE_FACTOR * limit)
-        found = self._walk(places, after, end, limit)
+        end = min(upto, after + limit)
+        found = self._walk(places, after, end, limit, "NOT INDEXED")
+        while end < upto and len(found) < limit and len(found) * _RARE >= end - after:
+            # So many positions hold what is missing, if it stands as dense as before.
+            missing = limit - len(found)
+            ahead = _AHEAD * missing * (end - after) // max(1, len(found))
+            begin, end = end, min(upto, end + ahead)
+            found += self._walk(places, begin, end, missing, "INDEXED BY rows_seen")
         if len(found) < limit and end < upto:
             found += self._merge(places, end, upto, limit - len(found))
         return found
@@ -202,20 +198,20 @@ class Catalogue(Projection):
                 self._asked.popitem(last=False)
         return known
 
-    def _walk(self, places: Sequence[Place], after: int, end: int, limit: int) -> list[Found]:
+    def _walk(
+        self, places: Sequence[Place], after: int, end: int, limit: int, index: str
+    ) -> list[Found]:
         """The rows between two positions that stand at the places."""
         # A place that is missing among these lines, audiences and shelves has no row here.
-        lines, exercises, shelves, audiences = (
-            list(set(each)) for each in zip(*places, strict=True)
-        )
+        lines, exercises, shelves, audiences = (set(each) for each in zip(*places, strict=True))
         rows = self.reading.execute(
-            f"SELECT {_FOUND} FROM rows NOT INDEXED WHERE position > ? AND position <= ?"
-            " AND line <= ? AND exercise = ?"
+            f"SELECT {_FOUND} FROM rows {index} WHERE line IN (SELECT value FROM json_each(?))"
+            " AND exercise = ? AND shelf IN (SELECT value FROM json_each(?))"
             " AND audience IN (SELECT value FROM json_each(?))"
-            " AND shelf IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?",
+            " AND position > ? AND position <= ? ORDER BY position LIMIT ?",
             (
-                *(after, end, max(lines), exercises[0]),
-                *(json.dumps(audiences), json.dumps(shelves), limit),
+                *(json.dumps(list(lines)), exercises.pop(), json.dumps(list(shelves))),
+                *(json.dumps(list(audiences)), after, end, limit),
             ),
         )
         return list(map(Found._make, rows))

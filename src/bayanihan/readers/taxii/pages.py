@@ -10,16 +10,17 @@ come back for what such an answer left out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import compress
 from typing import NamedTuple
 
 from bayanihan.core.marking import Viewer
 from bayanihan.errors import Unavailable
 from bayanihan.ledger import Item, Ledger, Where
-from bayanihan.readers.taxii.catalogue import Catalogue, Found
+from bayanihan.readers.taxii.catalogue import Catalogue
 from bayanihan.readers.taxii.query import Filters
 from bayanihan.readers.taxii.question import Question
-from bayanihan.readers.taxii.rows import BETWEEN, LATEST, OLDEST, Row, asks
+from bayanihan.readers.taxii.rows import BETWEEN, LATEST, OLDEST, Found, Row, asks
 from bayanihan.readers.taxii.versions import ALL, FIRST, LAST, Held, Wanted, shown
 
 PAGE_LIMIT_BYTES = 8 * 1024 * 1024
@@ -28,21 +29,12 @@ FOLDED_WITHIN_S = 5.0
 LOOKED_AT_LIMIT = 5_000
 _ROUNDS = 20
 _FIRST_STEP = 8
-# Where one entry of so many is wanted, all of the page is read in one step.
-_DENSE_FACTOR = 3
-
-
-class Place(NamedTuple):
-    """Where an object of a page stands."""
-
-    position: int
-    stamp_us: int
 
 
 class Selection(NamedTuple):
     """Places in order; the position that was looked at last, and whether more may follow."""
 
-    places: list[Place]
+    places: list[Found]
     looked_at: int
     more: bool
 
@@ -100,16 +92,17 @@ class Shelves:
         wanted = {place.stamp_us for place in places}
         found: list[bytes] = []
         stamps_us: list[int] = []
-        size_bytes, steps = 0, Steps(places)
+        size_bytes, steps = 0, Steps(places, dense=_is_dense(question, filters))
         while steps.left and size_bytes <= PAGE_LIMIT_BYTES:
             page = self._ledger.read_bodies(viewer, steps.after, steps.size, where)
-            kept = len(found)
-            for body, stamp_us in zip(page.bodies, page.stamps, strict=True):
-                if stamp_us in wanted:
-                    found.append(body)
-                    stamps_us.append(stamp_us)
-                    size_bytes += len(body)
-            steps.made(len(page.bodies), len(found) - kept, page.last, more=page.more)
+            bodies, stamps = page.bodies, page.stamps
+            if not wanted.issuperset(stamps):
+                kept = [stamp_us in wanted for stamp_us in stamps]
+                bodies, stamps = tuple(compress(bodies, kept)), tuple(compress(stamps, kept))
+            found += bodies
+            stamps_us += stamps
+            size_bytes += sum(map(len, bodies))
+            steps.made(len(page.bodies), len(bodies), page.last, more=page.more)
         return Bodies(found, stamps_us, *steps.end(selection))
 
     async def items(
@@ -120,7 +113,7 @@ class Shelves:
         where = Where(exercise=question.exercise)
         wanted = {place.position for place in selection.places}
         found: list[Item] = []
-        size_bytes, steps = 0, Steps(selection.places)
+        size_bytes, steps = 0, Steps(selection.places, dense=_is_dense(question, filters))
         while steps.left and size_bytes <= PAGE_LIMIT_BYTES:
             page = self._ledger.read(viewer, steps.after, steps.size, where)
             kept = [item for item in page.items if item.entry.position in wanted]
@@ -178,7 +171,7 @@ class Shelves:
         if filters.ids:
             return self._look_up(reader, filters, after, upto, limit)
         deepest = _deepest(wanted)
-        places: list[Place] = []
+        places: list[Found] = []
         at, looked = after, 0
         while len(places) <= limit and looked < LOOKED_AT_LIMIT:
             missing = limit + 1 - len(places)
@@ -192,20 +185,23 @@ class Shelves:
             return Selection(places[:limit], places[limit - 1].position, more=True)
         return _cut(places, at, more=at < upto)
 
-    def _kept(self, some: Sequence[Found], reader: _Reader, wanted: Wanted) -> Iterator[Place]:
+    def _kept(self, some: list[Found], reader: _Reader, wanted: Wanted) -> list[Found]:
         mixed = {row.key for row in some if row.mixed}
-        rows = self._catalogue.rows_of(mixed) if mixed else []
-        shown_at = {row.position for row in reader.shown(rows, wanted)}
-        for row in some:
-            if row.position in shown_at if row.mixed else _is_wanted(row, wanted):
-                yield Place(row.position, row.stamp_us)
+        if not mixed and wanted == Wanted():
+            return some  # no other line was looked at
+        shown_at = {row.position for row in reader.shown(self._catalogue.rows_of(mixed), wanted)}
+        return [
+            row
+            for row in some
+            if (row.position in shown_at if row.mixed else _is_wanted(row, wanted))
+        ]
 
     def _look_up(
         self, reader: _Reader, filters: Filters, after: int, upto: int, limit: int
     ) -> Selection:
         rows = self._catalogue.rows_of_ids(filters.ids)
         places = [
-            Place(row.position, row.stamp_us)
+            row.found
             for row in sorted(reader.shown(rows, filters.wanted), key=lambda row: row.position)
             if row.position > after
         ]
@@ -246,7 +242,7 @@ def _held(row: Row) -> Held:
     return Held(row.position, row.origin, row.version_us, row.digest)
 
 
-def _cut(places: list[Place], looked_at: int, *, more: bool) -> Selection:
+def _cut(places: list[Found], looked_at: int, *, more: bool) -> Selection:
     # Where something was found, the page ends with it: `next` and its date say the same.
     return Selection(places, places[-1].position if places else looked_at, more)
 
@@ -256,6 +252,11 @@ def _unfinished(found: Selection, filters: Filters) -> Selection:
     if found.places and not filters.ids:
         return found._replace(more=True)
     raise Unavailable("starting", "The collections are being brought up to date", retry_after_s=5)
+
+
+def _is_dense(question: Question, filters: Filters) -> bool:
+    """Whether hardly anything that a viewer may see is left out."""
+    return question == Question(exercise=question.exercise) and not (filters.ids or filters.types)
 
 
 def _deepest(wanted: Wanted) -> int:
@@ -281,13 +282,12 @@ class Steps:
 
     Args:
         places: the wanted places, in order.
+        dense: whether nearly all that the viewer may see there is wanted.
     """
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[Found], *, dense: bool) -> None:
         self._places = places
         self._at = 0
-        span = places[-1].position - places[0].position + 1 if places else 0
-        dense = len(places) * _DENSE_FACTOR >= span
         self._size = len(places) if dense else _FIRST_STEP
 
     @property
