@@ -10,6 +10,7 @@ from bench.growth import RUNGS
 from bench.law import law
 from bench.loop import PARTS, loop
 from bench.peers import PEERS
+from bench.taxii import taxii
 
 
 def main() -> None:
@@ -35,9 +36,14 @@ def main() -> None:
     two.add_argument("--active", type=int, default=100_000, help="active indicators: 100000")
     three = verbs.add_parser("law", help="load, classify, and derive anew after a change of law")
     three.add_argument("--systems", type=int, default=100_000, help="AI systems: 100000")
+    four = verbs.add_parser("taxii", help="full reads, polls and growth over TAXII")
+    four.add_argument("--stored", type=int, default=100_000, help="100000 (default) or 1000000")
     chosen = parser.parse_args()
     if chosen.verb == "law":
         sys.exit(law(chosen.systems))
+    if chosen.verb == "taxii":
+        taxii(chosen.stored)
+        return
     if chosen.verb == "feeds":
         feeds(chosen.active)
         return

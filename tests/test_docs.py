@@ -11,6 +11,7 @@ import pytest
 
 from bayanihan.errors import CODES
 from bayanihan.ledger import KINDS
+from bayanihan.readers.feeds import FORMATS
 from docs import generate
 from tests.rulebook.test_docs import rulebook_names
 
@@ -37,6 +38,7 @@ SURFACES = [
     Surface("endpoints.md", lambda: set(generate.endpoints())),
     Surface("settings.md", lambda: set(generate.settings())),
     Surface("rulebook.md", rulebook_names),
+    Surface("feeds.md", lambda: set(FORMATS)),
 ]
 
 

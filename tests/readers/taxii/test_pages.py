@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bayanihan.core.marking import PUBLIC
 from bayanihan.errors import Unavailable
 from bayanihan.readers.taxii.facts import CONSUMERS
+from bayanihan.readers.taxii.pages import Shelves
 from bayanihan.readers.taxii.query import Filters
 from bayanihan.readers.taxii.question import Question
 from tests.readers.taxii.shelved import BY_ORIGIN, IDS, SG, TH, VIEWERS, Said, Shelved
@@ -218,6 +219,16 @@ async def test_what_is_not_folded_is_never_called_the_end(shelved: Shelved) -> N
     shelved.fold()
     page = await shelved.shelves.bodies(PUBLIC, EVERYTHING, LAST, page.last, 10)
     assert (page.bodies, page.more) == ([late.body], False)
+
+
+async def test_who_asks_need_not_wait_for_the_folding_thread(shelved: Shelved) -> None:
+    shelves = Shelves(shelved.ledger, shelved.catalogue)
+    for object_id in IDS:
+        shelved.say(told := Said(object_id, "SG", 0, version=1))
+        page = await shelves.bodies(PUBLIC, EVERYTHING, Filters(ids=(object_id,)), 0, 10)
+        assert page.bodies == [told.body]
+    assert await shelves.settled()
+    shelved.check()
 
 
 async def test_a_full_page_does_not_wait_for_the_fold(shelved: Shelved) -> None:

@@ -103,12 +103,13 @@ def envelope(name: str, parts: Sequence[bytes], onward: str) -> bytes:
         parts: each member as JSON.
         onward: the `next`; "" when this is the last page.
     """
-    members = []
-    if onward or parts:
-        members.append(b'"more":true,"next":"%b"' % onward.encode() if onward else b'"more":false')
-    if parts:
-        members.append(b'"%b":[%b]' % (name.encode(), b",".join(parts)))
-    return b"{%b}" % b",".join(members)
+    if not onward and not parts:
+        return b"{}"
+    more = b'{"more":true,"next":"%b"' % onward.encode() if onward else b'{"more":false'
+    if not parts:
+        return more + b"}"
+    # The members make up the size of a page: they are copied as few times as can be.
+    return b"".join((more, b',"%b":[' % name.encode(), b",".join(parts), b"]}"))
 
 
 class _Version(msgspec.Struct):

@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 
 PATH = "/taxii2"
 OBJECT_LIMIT = 10_000
-_FOLDED_WITHIN_S = 5.0
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
 _Request = Request[Any, Any, Any]
 
@@ -104,7 +103,6 @@ class Interface:
         takes_stix: bool,
     ) -> None:
         self.ledger = ledger
-        self.catalogue = catalogue
         self.roots = roots
         self.discovery = discovery
         self.entrance = entrance
@@ -403,7 +401,7 @@ def _writing_routes(interface: Interface) -> list[HTTPRouteHandler]:
         if asked.filters.words or asked.filters.times_us:
             _require_whole(own, await interface.own(viewer, shelf, object_id, asked.filters))
         await interface.entrance.withdraw(viewer, object_id)
-        await interface.catalogue.reached(interface.ledger.length, _FOLDED_WITHIN_S)
+        await interface.shelves.settled()
         return answers.answer(b"")
 
     return [add_objects, delete_object]

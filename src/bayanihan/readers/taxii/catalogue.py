@@ -10,33 +10,28 @@ import asyncio
 import contextlib
 import heapq
 import json
+import logging
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from bayanihan.ledger import Entry, Projection, Scan
 from bayanihan.readers.taxii.facts import facts_of
 from bayanihan.readers.taxii.question import Question
-from bayanihan.readers.taxii.rows import SCHEMA, Batch, Place, Row, asks, key_of
+from bayanihan.readers.taxii.rows import SCHEMA, Batch, Found, Place, Row, asks, key_of
 
+logger = logging.getLogger(__name__)
+
+FOLD_LIMIT = 256
 _CACHE_KIB = 32_768
-_DENSE_FACTOR = 3
+# What is rarer than one in so many positions is merged from its places, one by one.
+_RARE = 32
+_AHEAD = 2
 _ASKED_LIMIT = 1_024
 _FOUND = "position, stamp, key, mixed, first, line, version"
-
-
-class Found(NamedTuple):
-    """A row that may be shown; of a mixed object the reader's rights decide."""
-
-    position: int
-    stamp_us: int
-    key: int
-    mixed: int
-    first: int
-    line: int
-    version_us: int
 
 
 class Catalogue(Projection):
@@ -55,6 +50,7 @@ class Catalogue(Projection):
         self._batch = Batch(self._is_erased)
         self._places: dict[Place, int] = dict(_places(self.db))
         self._asked: OrderedDict[Any, list[Place]] = OrderedDict()
+        self._folding = threading.Lock()
         self._lock = threading.Lock()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         # Up to where a reader may look: `position` moves before the places in memory do.
@@ -62,10 +58,27 @@ class Catalogue(Projection):
 
     # folding
 
-    def catch_up(self, scan: Scan, length: int, limit: int = 256) -> bool:
+    def catch_up(self, scan: Scan, length: int, limit: int = FOLD_LIMIT) -> bool:
         """As the base's; `scan` also tells which entries an erasure took."""
-        self._scan = scan
-        return super().catch_up(scan, length, limit)
+        with self._folding:
+            self._scan = scan
+            return super().catch_up(scan, length, limit)
+
+    def fold_now(self, scan: Scan, length: int) -> bool:
+        """Fold the few entries up to `length` at once; False when it is left to the thread.
+
+        The thread lets a report pass before it folds; whoever asks for it need not wait.
+        """
+        if length - self.position > FOLD_LIMIT or not self._folding.acquire(blocking=False):
+            return False
+        try:
+            self._scan = scan
+            super().catch_up(scan, length)
+        except (sqlite3.OperationalError, OSError) as error:
+            logger.warning("the collections could not be folded and are tried again: %s", error)
+        finally:
+            self._folding.release()
+        return self.shown_to >= length
 
     def _is_erased(self, position: int) -> bool:
         assert self._scan is not None
@@ -155,8 +168,14 @@ class Catalogue(Projection):
         ]
         if not places or after >= upto:
             return []
-        end = min(upto, after + _DENSE_FACTOR * limit)
-        found = self._walk(places, after, end, limit)
+        end = min(upto, after + limit)
+        found = self._walk(places, after, end, limit, "NOT INDEXED")
+        while end < upto and len(found) < limit and len(found) * _RARE >= end - after:
+            # So many positions hold what is missing, if it stands as dense as before.
+            missing = limit - len(found)
+            ahead = _AHEAD * missing * (end - after) // max(1, len(found))
+            begin, end = end, min(upto, end + ahead)
+            found += self._walk(places, begin, end, missing, "INDEXED BY rows_seen")
         if len(found) < limit and end < upto:
             found += self._merge(places, end, upto, limit - len(found))
         return found
@@ -179,16 +198,23 @@ class Catalogue(Projection):
                 self._asked.popitem(last=False)
         return known
 
-    def _walk(self, places: Sequence[Place], after: int, end: int, limit: int) -> list[Found]:
-        """Every row between two positions, of which those at the places are taken."""
-        wanted = set(places)
+    def _walk(
+        self, places: Sequence[Place], after: int, end: int, limit: int, index: str
+    ) -> list[Found]:
+        """The rows between two positions that stand at the places."""
+        # A place that is missing among these lines, audiences and shelves has no row here.
+        lines, exercises, shelves, audiences = (set(each) for each in zip(*places, strict=True))
         rows = self.reading.execute(
-            f"SELECT {_FOUND}, exercise, shelf, audience FROM rows NOT INDEXED"
-            " WHERE position > ? AND position <= ? ORDER BY position",
-            (after, end),
+            f"SELECT {_FOUND} FROM rows {index} WHERE line IN (SELECT value FROM json_each(?))"
+            " AND exercise = ? AND shelf IN (SELECT value FROM json_each(?))"
+            " AND audience IN (SELECT value FROM json_each(?))"
+            " AND position > ? AND position <= ? ORDER BY position LIMIT ?",
+            (
+                *(json.dumps(list(lines)), exercises.pop(), json.dumps(list(shelves))),
+                *(json.dumps(list(audiences)), after, end, limit),
+            ),
         )
-        found = (Found(*row[:7]) for row in rows if (row[5], *row[7:]) in wanted)
-        return list(islice(found, limit))
+        return list(map(Found._make, rows))
 
     def _merge(self, places: Sequence[Place], after: int, upto: int, limit: int) -> list[Found]:
         step = max(16, 2 * limit // len(places))
@@ -204,7 +230,7 @@ class Catalogue(Projection):
                 (*place, after, upto, step),
             ).fetchall()
             for row in rows:
-                yield Found(*row)
+                yield Found._make(row)
             if len(rows) < step:
                 return
             after = rows[-1][0]

@@ -10,16 +10,17 @@ come back for what such an answer left out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import compress
 from typing import NamedTuple
 
 from bayanihan.core.marking import Viewer
 from bayanihan.errors import Unavailable
 from bayanihan.ledger import Item, Ledger, Where
-from bayanihan.readers.taxii.catalogue import Catalogue, Found
+from bayanihan.readers.taxii.catalogue import Catalogue
 from bayanihan.readers.taxii.query import Filters
 from bayanihan.readers.taxii.question import Question
-from bayanihan.readers.taxii.rows import BETWEEN, LATEST, OLDEST, Row, asks
+from bayanihan.readers.taxii.rows import BETWEEN, LATEST, OLDEST, Found, Row, asks
 from bayanihan.readers.taxii.versions import ALL, FIRST, LAST, Held, Wanted, shown
 
 PAGE_LIMIT_BYTES = 8 * 1024 * 1024
@@ -27,21 +28,13 @@ FOLDED_WITHIN_S = 5.0
 # Rows looked at for one page before it is answered with what was found until then.
 LOOKED_AT_LIMIT = 5_000
 _ROUNDS = 20
-# Wanted entries so near to each other are read in one go.
-_GAP = 8
-
-
-class Place(NamedTuple):
-    """Where an object of a page stands."""
-
-    position: int
-    stamp_us: int
+_FIRST_STEP = 8
 
 
 class Selection(NamedTuple):
     """Places in order; the position that was looked at last, and whether more may follow."""
 
-    places: list[Place]
+    places: list[Found]
     looked_at: int
     more: bool
 
@@ -95,49 +88,41 @@ class Shelves:
             Unavailable: `starting` when the catalogue stays behind.
         """
         selection = await self.select(viewer, question, filters, after, limit)
+        places, where = selection.places, Where(exercise=question.exercise)
+        wanted = {place.stamp_us for place in places}
         found: list[bytes] = []
         stamps_us: list[int] = []
-        size_bytes, where = 0, Where(exercise=question.exercise)
-        for cluster in clusters(selection.places):
-            wanted = {place.stamp_us for place in cluster}
-            for body, stamp_us in self._read_bodies(viewer, cluster, where):
-                if stamp_us in wanted:
-                    found.append(body)
-                    stamps_us.append(stamp_us)
-                    size_bytes += len(body)
-            if size_bytes > PAGE_LIMIT_BYTES and cluster[-1] != selection.places[-1]:
-                return Bodies(found, stamps_us, cluster[-1].position, more=True)
-        return Bodies(found, stamps_us, selection.looked_at, selection.more)
-
-    def _read_bodies(
-        self, viewer: Viewer, cluster: Sequence[Place], where: Where
-    ) -> Iterator[tuple[bytes, int]]:
-        after, last, more = cluster[0].position - 1, cluster[-1].position, True
-        while more and after < last:
-            page = self._ledger.read_bodies(viewer, after, last - after, where)
-            yield from zip(page.bodies, page.stamps, strict=True)
-            after, more = page.last, page.more
+        size_bytes, steps = 0, Steps(places, dense=_is_dense(question, filters))
+        while steps.left and size_bytes <= PAGE_LIMIT_BYTES:
+            page = self._ledger.read_bodies(viewer, steps.after, steps.size, where)
+            bodies, stamps = page.bodies, page.stamps
+            if not wanted.issuperset(stamps):
+                kept = [stamp_us in wanted for stamp_us in stamps]
+                bodies, stamps = tuple(compress(bodies, kept)), tuple(compress(stamps, kept))
+            found += bodies
+            stamps_us += stamps
+            size_bytes += sum(map(len, bodies))
+            steps.made(len(page.bodies), len(bodies), page.last, more=page.more)
+        return Bodies(found, stamps_us, *steps.end(selection))
 
     async def items(
         self, viewer: Viewer, question: Question, filters: Filters, after: int, limit: int
     ) -> Items:
         """As `bodies`, with the entries: for what tells about objects."""
         selection = await self.select(viewer, question, filters, after, limit)
+        where = Where(exercise=question.exercise)
+        wanted = {place.position for place in selection.places}
         found: list[Item] = []
-        size_bytes, where = 0, Where(exercise=question.exercise)
-        for cluster in clusters(selection.places):
-            wanted = {place.position for place in cluster}
-            at, last, more = cluster[0].position - 1, cluster[-1].position, True
-            while more and at < last:
-                page = self._ledger.read(viewer, at, last - at, where)
-                found += [item for item in page.items if item.entry.position in wanted]
-                size_bytes += sum(len(item.body) for item in page.items)
-                at, more = page.last, page.more
-            if size_bytes > PAGE_LIMIT_BYTES and cluster[-1] != selection.places[-1]:
-                return Items(found, cluster[-1].position, more=True)
+        size_bytes, steps = 0, Steps(selection.places, dense=_is_dense(question, filters))
+        while steps.left and size_bytes <= PAGE_LIMIT_BYTES:
+            page = self._ledger.read(viewer, steps.after, steps.size, where)
+            kept = [item for item in page.items if item.entry.position in wanted]
+            found += kept
+            size_bytes += sum(len(item.body) for item in kept)
+            steps.made(len(page.items), len(kept), page.last, more=page.more)
         if filters.ids:  # rows are found by a number made of the id, which two may share
             found = [item for item in found if item.entry.object_id in filters.ids]
-        return Items(found, selection.looked_at, selection.more)
+        return Items(found, *steps.end(selection))
 
     async def select(
         self, viewer: Viewer, question: Question, filters: Filters, after: int, limit: int
@@ -158,9 +143,18 @@ class Shelves:
                 await asyncio.sleep(0)
             elif upto >= length:
                 return found
-            elif not await self._catalogue.reached(length, self._folded_within_s):
+            elif not await self._folded(length):
                 return _unfinished(found, filters)
         return found
+
+    async def settled(self) -> bool:
+        """Whether what was committed until now shows in the collections, a wait granted."""
+        return await self._folded(self._ledger.length)
+
+    async def _folded(self, length: int) -> bool:
+        if self._folded_within_s and self._catalogue.fold_now(self._ledger.scan, length):
+            return True
+        return await self._catalogue.reached(length, self._folded_within_s)
 
     def _look(
         self,
@@ -177,7 +171,7 @@ class Shelves:
         if filters.ids:
             return self._look_up(reader, filters, after, upto, limit)
         deepest = _deepest(wanted)
-        places: list[Place] = []
+        places: list[Found] = []
         at, looked = after, 0
         while len(places) <= limit and looked < LOOKED_AT_LIMIT:
             missing = limit + 1 - len(places)
@@ -191,20 +185,23 @@ class Shelves:
             return Selection(places[:limit], places[limit - 1].position, more=True)
         return _cut(places, at, more=at < upto)
 
-    def _kept(self, some: Sequence[Found], reader: _Reader, wanted: Wanted) -> Iterator[Place]:
+    def _kept(self, some: list[Found], reader: _Reader, wanted: Wanted) -> list[Found]:
         mixed = {row.key for row in some if row.mixed}
-        rows = self._catalogue.rows_of(mixed) if mixed else []
-        shown_at = {row.position for row in reader.shown(rows, wanted)}
-        for row in some:
-            if row.position in shown_at if row.mixed else _is_wanted(row, wanted):
-                yield Place(row.position, row.stamp_us)
+        if not mixed and wanted == Wanted():
+            return some  # no other line was looked at
+        shown_at = {row.position for row in reader.shown(self._catalogue.rows_of(mixed), wanted)}
+        return [
+            row
+            for row in some
+            if (row.position in shown_at if row.mixed else _is_wanted(row, wanted))
+        ]
 
     def _look_up(
         self, reader: _Reader, filters: Filters, after: int, upto: int, limit: int
     ) -> Selection:
         rows = self._catalogue.rows_of_ids(filters.ids)
         places = [
-            Place(row.position, row.stamp_us)
+            row.found
             for row in sorted(reader.shown(rows, filters.wanted), key=lambda row: row.position)
             if row.position > after
         ]
@@ -245,7 +242,7 @@ def _held(row: Row) -> Held:
     return Held(row.position, row.origin, row.version_us, row.digest)
 
 
-def _cut(places: list[Place], looked_at: int, *, more: bool) -> Selection:
+def _cut(places: list[Found], looked_at: int, *, more: bool) -> Selection:
     # Where something was found, the page ends with it: `next` and its date say the same.
     return Selection(places, places[-1].position if places else looked_at, more)
 
@@ -255,6 +252,11 @@ def _unfinished(found: Selection, filters: Filters) -> Selection:
     if found.places and not filters.ids:
         return found._replace(more=True)
     raise Unavailable("starting", "The collections are being brought up to date", retry_after_s=5)
+
+
+def _is_dense(question: Question, filters: Filters) -> bool:
+    """Whether hardly anything that a viewer may see is left out."""
+    return question == Question(exercise=question.exercise) and not (filters.ids or filters.types)
 
 
 def _deepest(wanted: Wanted) -> int:
@@ -272,13 +274,48 @@ def _is_wanted(row: Found, wanted: Wanted) -> bool:
     )
 
 
-def clusters(places: Sequence[Place]) -> Iterator[list[Place]]:
-    """Places parted where the gap between two is wide."""
-    cluster: list[Place] = []
-    for place in places:
-        if cluster and place.position - cluster[-1].position > _GAP:
-            yield cluster
-            cluster = []
-        cluster.append(place)
-    if cluster:
-        yield cluster
+class Steps:
+    """How many entries to read at once, to meet the wanted places with few and short reads.
+
+    The ledger reads what a viewer may see from some place on, wanted or not. While most of
+    what it gives is wanted the steps grow, else they shrink: down to one place at a time.
+
+    Args:
+        places: the wanted places, in order.
+        dense: whether nearly all that the viewer may see there is wanted.
+    """
+
+    def __init__(self, places: Sequence[Found], *, dense: bool) -> None:
+        self._places = places
+        self._at = 0
+        self._size = len(places) if dense else _FIRST_STEP
+
+    @property
+    def left(self) -> int:
+        """How many places are still to be met."""
+        return len(self._places) - self._at
+
+    @property
+    def after(self) -> int:
+        """The position after which to read next."""
+        return self._places[self._at].position - 1
+
+    @property
+    def size(self) -> int:
+        """How many entries to read next."""
+        return min(self._size, self.left)
+
+    def made(self, count: int, wanted: int, last: int, *, more: bool) -> None:
+        """A step gave `count` entries up to `last`, so many of them wanted."""
+        if not count or not more:
+            self._at = len(self._places)  # the viewer may see nothing beyond this by now
+            return
+        while self.left and self._places[self._at].position <= last:
+            self._at += 1
+        self._size = self._size * 4 if wanted * 4 >= count else max(1, self._size // 4)
+
+    def end(self, selection: Selection) -> tuple[int, bool]:
+        """The page's last position, and whether more follows; sooner when it grew too large."""
+        if self.left:
+            return self._places[self._at - 1].position, True
+        return selection.looked_at, selection.more

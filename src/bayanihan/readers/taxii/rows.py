@@ -16,6 +16,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,6 +53,18 @@ Place = tuple[int, int, str, int]
 """Where an index entry stands: line, exercise, shelf, audience."""
 
 
+class Found(NamedTuple):
+    """A row that may be shown; of a mixed object the reader's rights decide."""
+
+    position: int
+    stamp_us: int
+    key: int
+    mixed: int
+    first: int
+    line: int
+    version_us: int
+
+
 class Row(msgspec.Struct, array_like=True, gc=False):
     """One standing object entry; the columns of `rows` in order.
 
@@ -73,6 +86,14 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     first: int = 1
     line: int = LATEST
     mixed: int = 0
+
+    @property
+    def found(self) -> Found:
+        """The row as a look-up gives it."""
+        return Found(
+            *(self.position, self.stamp_us, self.key, self.mixed),
+            *(self.first, self.line, self.version_us),
+        )
 
     @property
     def group(self) -> tuple[str, int, str]:

@@ -1,0 +1,222 @@
+"""TAXII beside the floor of the same run: full reads, polls, and what grows with the store.
+
+The hub is started through the public command with default settings and filled through
+`/api/objects`; of what is stored, a second reader may see a tenth.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bayanihan.core.marking import TLP_2_IDS, group_marking_id
+from bench.children import ChildFailed, load
+from bench.goals import Board, load_goals, table
+from bench.load import Answer, median_of
+from bench.loop import RESULTS, about, running
+from bench.run import Run
+from bench.server import Hub, Server, environment, floor
+from bench.taxii_load import Order
+from bench.wire import Connection, Target
+from bench.workload import Workload
+
+GOALS = Path(__file__).with_name("goals_taxii.toml")
+RUNGS = (10_000, 100_000, 1_000_000)
+EVERYTHING = "/taxii2/region/collections/everything/objects/"
+RARE = "&match[type]=report"
+_REPEATS, _POLLS, _REPORTS, _PAGES, _ENVELOPE = 3, 1_000, 100, 40, 1_000
+_GROUP = "pair"
+_MARKINGS = (group_marking_id(_GROUP),) * 9 + (TLP_2_IDS["green"],)
+
+Figures = dict[str, Any]
+
+
+def ask(**order: Any) -> Answer:
+    """Carry out one order in a client process. Raises `ChildFailed`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.taxii_load"],
+        input=msgspec.json.encode(Order(**order)),
+        capture_output=True,
+        env=environment(),
+        check=False,
+    )
+    if done.returncode:
+        raise ChildFailed(done.stderr.decode(errors="replace")[-1_500:])
+    return msgspec.json.decode(done.stdout, type=dict[str, Any])
+
+
+def _post(hub: Hub, key: str, path: str, body: bytes) -> dict[str, Any]:
+    connection = Connection(Target.of(hub.url, key))
+    status, told = connection.exchange(connection.target.request("POST", path, body))
+    connection.close()
+    if status not in (200, 201):
+        raise ValueError(f"{path} answered {status}: {told[:300]!r}")
+    return msgspec.json.decode(told, type=dict[str, Any])
+
+
+class Shelf:
+    """A hub and a floor that are filled with the same objects, side by side."""
+
+    def __init__(self, hub: Hub, ground: Server) -> None:
+        self.hub = hub
+        self.ground = ground
+        self.held = 0
+        self._workload = Workload("taxii", _MARKINGS)
+        admin = (hub.data / "admin.key").read_text().strip()
+        _post(hub, admin, f"/api/groups/{_GROUP}", b'{"members":["SG","MY"]}')
+        made = _post(hub, admin, "/api/keys", b'{"member":"TH","scopes":["read"]}')
+        self.tenth = str(made["key"])
+
+    def fill(self, count: int) -> None:
+        """Fill both up to `count` objects."""
+        ours = Connection(Target.of(self.hub.url, self.hub.writer))
+        theirs = Connection(Target.of(self.ground.url))
+        while self.held < count:
+            body = self._workload.envelope(_ENVELOPE)
+            for connection in (ours, theirs):
+                status, told = connection.exchange(
+                    connection.target.request("POST", "/api/objects", body)
+                )
+                if status != 200 or b'"refused":0' not in told:
+                    raise ValueError(f"not all was taken: {status} {told[:300]!r}")
+            self.held += _ENVELOPE
+        ours.close()
+        theirs.close()
+        self.hub.settle()
+
+    def look(self) -> Figures:
+        """Polls, pages and reports at this size."""
+        url, key = self.hub.url, self.hub.reader
+        about_us = {"url": url, "path": EVERYTHING, "key": key}
+        return {
+            "poll": ask(do="poll", count=_POLLS, **about_us),
+            "poll_rare": ask(do="poll", count=_POLLS, query=RARE, **about_us),
+            "page": ask(do="walk", count=_PAGES, **about_us),
+            "rare": ask(do="walk", count=_PAGES, query=RARE, limit=100, **about_us),
+            "visible": ask(
+                do="visible",
+                url=url,
+                path=EVERYTHING,
+                key=self.hub.writer,
+                read_key=key,
+                added_after=_now(url, key),
+                count=_REPORTS,
+                seed=f"visible {self.held}",
+            ),
+        }
+
+    def look_at_floor(self) -> Figures:
+        """The same of the floor, which knows no filter."""
+        tail = load(do="walk", url=self.ground.url)["next"]
+        return {
+            "poll": load(do="poll", url=self.ground.url, after=tail, count=_POLLS),
+            "visible": load(
+                do="visible",
+                url=self.ground.url,
+                after=tail,
+                count=_REPORTS,
+                seed=f"floor {self.held}",
+            ),
+        }
+
+
+def _now(url: str, key: str) -> str:
+    """When the last object was added."""
+    connection = Connection(Target.of(url, key, media="application/taxii+json;version=2.1"))
+    path = EVERYTHING.replace("/objects/", "/manifest/")
+    last, onward = "", ""
+    while True:
+        body = connection.get(f"{path}?limit=1000&next={onward}")
+        page = msgspec.json.decode(body)
+        last = page["objects"][-1]["date_added"] if page.get("objects") else last
+        onward = page.get("next", "")
+        if not page.get("more"):
+            connection.close()
+            return last
+
+
+def read_all(run: Run, shelf: Shelf) -> None:
+    """P5: full reads, floor and hub in turn."""
+    hub, url = shelf.hub, shelf.hub.url
+    before_mib = hub.pss_mib()
+    ours, tenth, theirs = [], [], []
+    for _ in range(_REPEATS):
+        theirs.append(_rate(load(do="walk", url=shelf.ground.url)))
+        ours.append(_rate(ask(do="walk", url=url, path=EVERYTHING, key=hub.reader)))
+        tenth.append(_rate(ask(do="walk", url=url, path=EVERYTHING, key=shelf.tenth)))
+    ground, mine, part = (median_of(each, "rate") for each in (theirs, ours, tenth))
+    run.keep("read", {"floor": theirs, "all": ours, "tenth": tenth})
+    run.board.beside("P5-floor", mine, ground)
+    run.board.beside("P5-tenth", part, ground)
+    run.board.peer("P5-peer", mine, ground)
+    run.board.beside("P5-memory", hub.pss_mib(), before_mib)
+    run.say(
+        f"full read: {mine:,.0f} objects/s ({median_of(ours, 'mbs'):.0f} MB/s),"
+        f" a tenth {part:,.0f}, floor {ground:,.0f}; of {ours[0]['count']:,} and"
+        f" {tenth[0]['count']:,} objects"
+    )
+
+
+def _rate(answer: Answer) -> Answer:
+    answer["rate"] = answer["count"] / answer["waited_s"]
+    answer["mbs"] = answer["size_bytes"] / answer["waited_s"] / 1e6
+    return answer
+
+
+def _judge(run: Run, seen: dict[int, Figures], ground: Figures) -> None:
+    at = seen[max(rung for rung in seen if rung <= 100_000)]
+    board = run.board
+    for goal, name in (("P6", "poll"), ("P7", "visible")):
+        board.beside(f"{goal}-floor", at[name]["p50_ms"], ground[name]["p50_ms"])
+        board.peer(f"{goal}-peer", at[name]["p50_ms"], ground[name]["p50_ms"])
+    board.beside("P6-rare", at["poll_rare"]["p50_ms"], at["poll"]["p50_ms"])
+    if RUNGS[-1] in seen:
+        for name in ("poll", "visible", "page", "rare"):
+            here, low = seen[RUNGS[-1]][name], seen[RUNGS[0]][name]
+            board.beside(f"P10-{name}-1m", here["p50_ms"], low["p50_ms"])
+
+
+def _climb(run: Run, shelf: Shelf, hub: Hub, stored: int) -> tuple[dict[int, Figures], Figures]:
+    """What is seen at each rung of growth, and at the floor on the last that it is filled to."""
+    seen: dict[int, Figures] = {}
+    below: Figures = {}
+    for rung in [rung for rung in RUNGS if rung <= stored]:
+        shelf.fill(rung)
+        if rung == 100_000:
+            read_all(run, shelf)
+        seen[rung] = shelf.look()
+        if rung <= 100_000:
+            below = shelf.look_at_floor()
+        run.keep("rung", {"rung": rung, "ours": seen[rung], "pss_mib": hub.pss_mib()})
+        told = ", ".join(f"{k} {v['p50_ms']:.2f}" for k, v in seen[rung].items())
+        run.say(f"{rung:,} stored, p50 in ms: {told}; {hub.pss_mib():.0f} MiB")
+    return seen, below
+
+
+def taxii(stored: int) -> Run:
+    """Measure; print the table last.
+
+    Args:
+        stored: how many objects the hub is filled with: 100000, or 1000000.
+    """
+    facts = about(stored)
+    print(f"machine: {facts}")
+    with tempfile.TemporaryDirectory(prefix="bayanihan-bench-") as folder:
+        run = Run(Path(folder), stored, Board(load_goals(GOALS), stored))
+        place = run.folder_for("taxii")
+        hub, ground = Hub(place / "hub"), floor(place)
+        with running(hub, ground):
+            hub.open()
+            ground.start("/api/objects")
+            seen, below = _climb(run, Shelf(hub, ground), hub, stored)
+            _judge(run, seen, below)
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / "taxii.jsonl").open("ab") as file:
+        file.write(run.line(facts))
+    print(table(run.board.rows(list(run.board.goals))))
+    return run
