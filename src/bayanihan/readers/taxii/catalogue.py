@@ -235,6 +235,19 @@ class Catalogue(Projection):
                 return
             after = rows[-1][0]
 
+    def tally(
+        self, audiences: Sequence[int], after: int, upto: int, *, exercise: bool
+    ) -> tuple[int, int]:
+        """How many rows between two positions are the latest whoever reads; their stamps' sum."""
+        return (  # type: ignore[no-any-return]
+            self.reading.execute(
+                "SELECT count(*), coalesce(sum(stamp), 0) FROM rows NOT INDEXED"
+                " WHERE position > ? AND position <= ? AND line = 0 AND mixed = 0"
+                " AND exercise = ? AND audience IN (SELECT value FROM json_each(?))",
+                (after, upto, int(exercise), json.dumps(list(audiences))),
+            ).fetchone()
+        )
+
     def rows_of(self, keys: Collection[int]) -> list[Row]:
         """Every row of some objects, by their keys, whoever may see them."""
         rows = self.reading.execute(
