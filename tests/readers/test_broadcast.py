@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -142,11 +142,11 @@ class Stumbling(Ledger):
 
     stumbles = 1
 
-    def rights(self, viewer: Viewer) -> Sequence[int]:
+    def sharing(self, viewer: Viewer) -> tuple[tuple[int, ...], str]:
         if self.stumbles:
             self.stumbles -= 1
             raise ArithmeticError("rights")
-        return super().rights(viewer)
+        return super().sharing(viewer)
 
 
 async def test_a_fault_ends_the_streams_and_is_seen_and_they_can_come_back(
