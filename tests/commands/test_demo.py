@@ -90,7 +90,7 @@ def test_members_become_protected_and_everything_of_it_is_an_exercise(site: Site
     expected = {"SG": "protected", "VN": "protected", "MY": "protected", "LA": "failed"}
     real = site.push(site.admin, indicator("one-evil.com"), tlp="clear")
     with Played(site):
-        assert eventually(lambda: len(objects(site)) == 3)
+        assert eventually(lambda: len(objects(site)) == 2)
         one = next(each["id"] for each in objects(site) if each["name"] == "EXERCISE one")
         assert eventually(lambda: expected.items() <= states(site, one).items())
         found = states(site, one)

@@ -18,7 +18,7 @@ def test_the_exercise_plays_and_all_of_it_says_so(own_hub: RunningHub) -> None:
     hub = own_hub.start()
     real = indicator(value="real-evil.com")
     hub.push(hub.admin, real, tlp="clear")
-    until(lambda: len(hub.objects(hub.admin)) >= 3)
+    until(lambda: len(hub.objects(hub.admin)) == 1)
     until(lambda: "exercise.example" in hub.ask("GET", "/feeds/exercise-domains.txt").text)
     plain = hub.ask("GET", "/feeds/domains.txt").text
     assert "real-evil.com" in plain

@@ -19,6 +19,7 @@ from bayanihan.app import handlers
 from tests.gate.model import Who, must_see, shown, shown_in_feed, words_of
 from tests.gate.world import Answer, World
 
+FEEDS_AT_ONCE = 6
 NOWHERE = "indicator--00000000-0000-4000-8000-000000000000"
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _TAXII = {"accept": "application/taxii+json;version=2.1"}
@@ -85,13 +86,23 @@ def exits_of(world: World) -> list[Exit]:
 
 
 @dataclass
+class Feeds:
+    """The feeds that were looked into, and which is next, over all worlds."""
+
+    names: set[str] = field(default_factory=set)
+    turn: int = 0
+
+
+FEEDS_SEEN = Feeds()
+
+
+@dataclass
 class Look:
     """What one look through the exits found and counted."""
 
     world: World
     visited: set[Exit] = field(default_factory=set)
     triples: int = 0
-    turn: int = 0
 
     def all(self, readers: list[Who]) -> None:
         """Look through every exit as every reader."""
@@ -148,10 +159,7 @@ class Look:
                 return self._others_ids(who)
             return [*sorted({said.object_id for said in region.said}), NOWHERE]
         if name == "feed":
-            feeds = sorted(hub.press.feeds)
-            self.turn += 1
-            start = self.turn * 7
-            return list({feeds[(start + step) % len(feeds)] for step in range(12)})
+            return self._some_feeds(1 if exit_.method == "HEAD" else FEEDS_AT_ONCE)
         known = {
             "code": ["XX"],
             "key_id": ["nobody"],
@@ -166,6 +174,14 @@ class Look:
             return ["style.css"] if exit_.path.startswith("/static") else ["region"]
         assert name in known, f"no way to fill {{{name}}} of {exit_}"
         return known[name]
+
+    def _some_feeds(self, count: int) -> list[str]:
+        """The next few feeds: each is made anew for each reader."""
+        feeds = sorted(self.world.hub.press.feeds)
+        chosen = [feeds[(FEEDS_SEEN.turn + step) % len(feeds)] for step in range(count)]
+        FEEDS_SEEN.turn += count
+        FEEDS_SEEN.names.update(chosen)
+        return chosen
 
     def _judge(self, exit_: Exit, who: Who, path: str, body: bytes, answer: Answer) -> None:
         region = self.world.region

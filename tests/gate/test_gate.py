@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.gate.exits import Exit, Look, exits_of
+from tests.gate.exits import FEEDS_SEEN, Exit, Look, exits_of
 from tests.gate.model import ORDER
 from tests.gate.world import GROUPS, MEMBERS, World
 
@@ -32,6 +32,7 @@ NUMBER = st.integers(0, 1_000)
 
 visited: set[Exit] = set()
 there: set[Exit] = set()
+feeds: set[str] = set()
 counted = {"triples": 0, "worlds": 0}
 
 
@@ -127,6 +128,7 @@ class Gate(RuleBasedStateMachine):
         finally:
             visited.update(self.look.visited)
             there.update(exits_of(self.world))
+            feeds.update(self.world.hub.press.feeds)
             counted["triples"] += self.look.triples
             counted["worlds"] += 1
             self.world.close()
@@ -145,6 +147,7 @@ SETTINGS = settings(
 def test_nobody_is_shown_what_is_not_theirs_through_any_exit() -> None:
     run_state_machine_as_test(Gate, settings=SETTINGS)
     assert visited == there, "every exit of the route table was looked through"
+    assert FEEDS_SEEN.names == feeds, "and every feed"
     assert counted["triples"] >= TRIPLES, counted
 
 
