@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bayanihan.core.ai import EXTENSION_ID, INFORM_ONLY
@@ -350,6 +350,7 @@ PASSED_ON = {"yara", "sigma", "suricata", "snort"}
 
 
 @settings(max_examples=400, deadline=None)
+@example(text="http://0/", type_="url", canonical=False)
 @given(text=HOSTILE, type_=st.sampled_from(TYPES), canonical=st.booleans())
 def test_no_value_adds_a_line_or_leaves_its_field(text: str, type_: str, canonical: bool) -> None:
     """Whether the value passed the canonical readers or something else made the observable."""

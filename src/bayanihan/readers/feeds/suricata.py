@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bayanihan.core.observables import Observable, host_of
+from bayanihan.core.observables import Observable, host_of, observe
+from bayanihan.errors import Refused
 from bayanihan.readers.feeds.format import (
     ADDRESSES,
     CANARY_NAME,
@@ -62,9 +63,18 @@ def url_refusal(observable: Observable) -> str | None:
     found = _URL.fullmatch(observable.value)
     if found is None:
         return "A sensor on the wire sees only http URLs, without a user's name."
+    if not _is_canonical(observable):
+        return "The value is no URL in its canonical spelling."
     if len(found[2]) > _CONTENT_LIMIT:
         return f"The path is longer than the {_CONTENT_LIMIT} characters that a rule holds."
     return text_refusal(observable)
+
+
+def _is_canonical(observable: Observable) -> bool:
+    try:
+        return observe("url", observable.value) == observable
+    except Refused:
+        return False
 
 
 def head(heading: Heading) -> list[str]:
