@@ -261,7 +261,7 @@ def test_the_packet_filter_s_sets_hold_what_they_say(tmp_path: Path) -> None:
 # --- real data -------------------------------------------------------------------------------
 
 WORD = re.compile(r"[^\s,\"'#]+")
-KINDS = ("ipv4", "url", "domain", "sha256", "sha1", "md5", "email")
+KINDS = ("ipv4", "domain", "sha256", "sha1", "md5", "email")
 
 
 def words_of(path: Path) -> Iterator[str]:
@@ -275,7 +275,7 @@ def words_of(path: Path) -> Iterator[str]:
 
 def blockable(word: str) -> Item | None:
     """The first kind of thing that a word is, if it may be blocked."""
-    for kind in KINDS:
+    for kind in ("url",) if "://" in word else KINDS:
         with contextlib.suppress(Refused):
             one = observe(kind, word)
             kept = NEVER_BLOCK.reason(one) is None
@@ -296,12 +296,11 @@ def real_items() -> list[Item]:
     return [found[key] for key in sorted(found)]
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", sorted({*ENGINES} - {"yara.yar", "sigma.yml"}))
 def test_the_engine_takes_the_real_data(name: str, real_items: list[Item]) -> None:
     installed(name)
     items = carried(name, real_items)
-    if not items:
-        pytest.skip("nothing in the real data is for this engine")
+    assert items
     # Suricata takes a minute and more for what the others take in a second.
     items = items[::20] if name == "suricata.rules" else items
     verdict = Engines().examine(name, {name: render(FORMATS[name], items, HEADING)})
