@@ -19,9 +19,10 @@ from cyclopts import App
 from litestar import Litestar
 
 from bayanihan import cli
-from bayanihan.app import Hub, handlers
+from bayanihan.app import handlers
 from bayanihan.config import Settings
 from bayanihan.errors import CODES
+from bayanihan.hub import Hub
 
 # A path parameter as the framework writes it, with its type.
 _PARAMETER = re.compile(r"\{(\w+):\w+\}")

@@ -33,12 +33,13 @@ ROOMS: dict[str, frozenset[str]] = {
     "rulebook": frozenset({"errors", "core"}),
     "web": EVERYTHING,
     "app": EVERYTHING,
+    "hub": EVERYTHING,
     "cli": EVERYTHING,
     "commands": EVERYTHING,
 }
 OTHER_ROOM = frozenset({"errors", "core", "ledger"})
 # The composition root and the verbs that work on a stopped hub open a store themselves.
-BEHIND_THE_DOOR = frozenset({"app", "cli", "ledger"})
+BEHIND_THE_DOOR = frozenset({"app", "cli", "hub", "ledger"})
 # Readers are independent of each other; each entry here is one seen and accepted.
 READERS: dict[str, frozenset[str]] = {
     "feeds": frozenset({"active"}),

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bayanihan.app import Hub
 from bayanihan.config import Settings
 from bayanihan.core.marking import Audience
+from bayanihan.hub import Hub
 from bayanihan.ledger import Change, Draft, read_erasures, state_digest
 
 DAY_US = 24 * 3_600 * 1_000_000

@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
-import hashlib
-import logging
-import os
-import resource
-import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import AsyncIterator
+from typing import Any
 
 from litestar import Litestar, get
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from publicsuffixlist import PublicSuffixList
 
 from bayanihan import __version__
 from bayanihan.commands.law_files import open_rulebook, today
-from bayanihan.config import Settings, load_settings
-from bayanihan.core.marking import Viewer
-from bayanihan.core.never_block import NeverBlock
-from bayanihan.core.signing import SigningKey, from_text, to_text
-from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
+from bayanihan.errors import BayanihanError, Broken, Unavailable
+from bayanihan.hub import Hub
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import take_back
-from bayanihan.intake.objects import Result
-from bayanihan.intake.upload import Uploads
-from bayanihan.ledger import (
-    ErasureList,
-    Folding,
-    Ledger,
-    Projection,
-    Upkeep,
-    retain,
-    state_digest,
-)
 from bayanihan.readers import (
     feeds_api,
     heads,
@@ -49,299 +27,12 @@ from bayanihan.readers import (
     receipts_api,
     stream,
     taxii,
-    thinning,
-)
-from bayanihan.readers.active import Active
-from bayanihan.readers.feeds import (
-    FORMATS,
-    Engines,
-    Press,
-    never_block_lines,
-    policy_digest,
-    unexamined,
-)
-from bayanihan.readers.protection import APPLIED, Expressed
-from bayanihan.registry import (
-    FOUNDER,
-    AgentKeys,
-    Registry,
-    StateNoted,
-    draft_of,
-    founding_changes,
-    member_facts,
 )
 from bayanihan.registry import api as registry_api
 from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
-from bayanihan.web.latest import Console
 from bayanihan.web.law import law_handlers
-from bayanihan.web.session import Sessions
 from bayanihan.web.sign_in import signing_in
-
-logger = logging.getLogger(__name__)
-
-ADMIN_KEY_FILE = "admin.key"
-SIGNING_KEY_FILE = "signing.key"
-PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active, taxii.Catalogue)
-
-
-class Hub:
-    """One hub, open: the record, what is folded from it, and the lock on its directory.
-
-    Args:
-        folder: the data directory; made when absent.
-        settings: see `Settings`; read from the directory when None.
-
-    Raises:
-        Broken: `data-locked` when another process has this directory.
-    """
-
-    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if folder.stat().st_mode & 0o077:
-            logger.warning("%s can be read by others on this machine: chmod 700 it", folder)
-        self.folder = folder
-        self.settings = settings or load_settings(folder)
-        self._lock = _locked(folder / "lock")
-        self.ledger = Ledger(folder)
-        place = (folder / "projections", self.ledger.epoch, self.ledger.length)
-        self.registry = Registry(*place)
-        self.active = Active(*place)
-        self.catalogue = taxii.Catalogue(*place)
-        self.office = registry_api.Office(self.ledger, self.registry, secrets.token_bytes)
-        self.office.fold()
-        if not self.registry.members:
-            self._found()
-        signing_key = _signing_key(folder)
-        self.engines = Engines()
-        self.press = self._open_press(signing_key)
-        self.protection = receipts_api.Protection(
-            self.ledger,
-            members=lambda: [fact.code for fact in member_facts()],
-            feeds=self.press.feeds,
-            agent_key=self.agent_key,
-            show_agent_key=self.office.show_agent_key,
-            expressed=self.expressed,
-            sees=self.sees,
-            stale_after_us=self.settings.stale_after_s * 1_000_000,
-            opted_out=lambda: self.registry.hidden,
-        )
-        self.broadcast = stream.Broadcast(
-            self.ledger,
-            renew=lambda viewer: self.registry.viewer(viewer.key),
-            limit=stream.subscriber_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
-        )
-        self.office.told = self.broadcast.review
-        self.console = Console(
-            self.ledger, self.registry, self.active, self.press, self.protection.board
-        )
-        self.sessions = Sessions(
-            self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
-        )
-        self.erasures = ErasureList(folder, self.ledger)
-        self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
-        self.taxii = self._open_taxii()
-        self._length_at_start = self.ledger.length
-        self.folding = Folding(self.ledger, [self.active, self.catalogue])
-        self.folding.start()
-        self.upkeep = Upkeep(self.keep_up)
-        self.upkeep.start()
-
-    def _open_press(self, key: SigningKey) -> Press:
-        lines, own_names = never_block_lines(), self.settings.own_names
-        never_block = NeverBlock(lines, _is_public_suffix, own_names)
-        return Press(
-            self.active,
-            FORMATS,
-            never_block=never_block,
-            policy=policy_digest(lines, own_names, __version__),
-            level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
-            seal=self.ledger.cursors.seal,
-            secret=hashlib.blake2b(
-                self.ledger.epoch, key=self.ledger.store.meta("cursor-key"), person=b"feed tags"
-            ).digest(),
-            hub=self.settings.name,
-            examine=self.engines.examine if self.settings.engines else unexamined,
-            sign=key.sign,
-        )
-
-    def _open_taxii(self) -> taxii.Interface:
-        order = self.settings.taxii
-        return taxii.Interface(
-            self.ledger,
-            self.catalogue,
-            taxii.roots_of(order.roots),
-            taxii.Discovery(
-                order.title, order.description, order.contact, self.settings.public_url
-            ),
-            Entrance(self),
-            taxii.Statuses(self.ledger, secrets.token_bytes),
-            max_content_length=order.max_content_length,
-            takes_stix=order.takes_stix,
-        )
-
-    def _found(self) -> None:
-        """The first start: write the members and the operator's key, and keep its text."""
-        changes, text = founding_changes(self.ledger.now_us(), secrets.token_bytes)
-        _keep_secret(self.folder / ADMIN_KEY_FILE, text)
-        self.ledger.append([draft_of(change, FOUNDER) for change in changes])
-        self.office.fold()
-        self.new_admin_key = text
-
-    new_admin_key = ""
-
-    def admin_key(self) -> str:
-        """The operator's key as it was kept at the first start; "" once it was moved away."""
-        path = self.folder / ADMIN_KEY_FILE
-        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
-
-    @property
-    def ready(self) -> bool:
-        """Whether the feeds hold everything that was committed before the start."""
-        return self.active.position >= self._length_at_start
-
-    @property
-    def faults(self) -> dict[str, Exception | None]:
-        """Each part that works in the background, and what keeps it from that."""
-        return {
-            "writer": self.ledger.alarm,
-            "folding": self.folding.failed,
-            "heads": self.heads.failed,
-            "streams": self.broadcast.failed,
-        }
-
-    def keep_up(self) -> None:
-        """The hourly work: retention, then the digest of state into the record."""
-        retain(self.ledger, self.settings.retain_days, self.erasures.note)
-        self.taxii.statuses.forget_old()
-        state, now_us = self.ledger.state, self.ledger.now_us()
-        thinning.thin_applied(state, APPLIED, self.ledger.epoch.hex(), now_us)
-        thinning.thin_heads(state, heads.HEADS, heads.MINUTE_PREFIX, now_us)
-        noted = StateNoted(self.ledger.now_us(), state_digest(self.ledger.store))
-        self.ledger.append([draft_of(noted, FOUNDER)])
-
-    def measure(self) -> Iterator[metrics.Metric]:
-        """The hub's numbers at this moment."""
-        yield metrics.Metric("entries", "gauge", "Length of the ledger.", self.ledger.length)
-        for projection in self.folding.projections:
-            yield metrics.Metric(
-                "projection_lag",
-                "gauge",
-                "Positions that a projection stands behind the ledger.",
-                self.folding.lag(projection),
-                {"projection": projection.name},
-            )
-        for part, fault in self.faults.items():
-            about = "Whether a part that works in the background cannot."
-            yield metrics.Metric("fault", "gauge", about, fault is not None, {"part": part})
-        yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
-        yield metrics.Metric(
-            "streams_refused",
-            "counter",
-            "Streams refused because too many were open.",
-            self.broadcast.quota.refused,
-        )
-        yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
-        yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
-
-    def sees(self, key_id: str, audience: int) -> bool:
-        """Whether the agent of an API key is told what goes to an audience."""
-        try:
-            return audience in self.ledger.rights(self.registry.viewer(key_id))
-        except Refused:
-            return False
-
-    def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
-        """The feeds that block an object now, as a viewer may see it, and with what."""
-        now_us, rights = self.ledger.now_us(), self.ledger.rights(viewer)
-        found = self.press.carried(object_id, rights, now_us)
-        return [Expressed(feed, values) for feed, values in found.items()]
-
-    def defaults(self, viewer: Viewer) -> tuple[str, str]:
-        """A viewer's key's default level and group."""
-        key = self.registry.key(viewer.key)
-        return key.level, key.group
-
-    def agent_key(self, key_id: str) -> tuple[bytes | None, tuple[bytes, ...]]:
-        """The trusted public key of the agent behind an API key, and those that wait."""
-        known = self.registry.agent_keys.get(key_id, AgentKeys())
-        return known.trusted, known.pending
-
-    def close(self) -> None:
-        """Stop the threads, close the files, give the directory free."""
-        self.upkeep.stop()
-        self.folding.stop()
-        self.engines.stop()
-        self.press.close()
-        self.ledger.close()
-        self.registry.close()
-        self.active.close()
-        self.catalogue.close()
-        self._lock.close()
-
-
-@functools.cache
-def _suffixes() -> PublicSuffixList:
-    """The list, read at the first question: a start need not wait for it."""
-    return PublicSuffixList()
-
-
-def _is_public_suffix(name: str) -> bool:
-    return bool(_suffixes().is_public(name))
-
-
-class Entrance:
-    """The way in, as the TAXII interface uses it. See `taxii.api.Entrance`."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._ledger = hub.ledger
-        self._withdrawn = hub.erasures.note
-        self._intake = intake_api.Intake(hub.ledger, hub.registry, hub.defaults)
-        limit_bytes = hub.settings.taxii.max_content_length
-        together_bytes = max(2 * limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
-        self.upload = Uploads(limit_bytes, together_bytes).upload
-
-    async def submit(
-        self, viewer: Viewer, data: bytes, terms: Mapping[str, Any]
-    ) -> Sequence[Result]:
-        """Submit an envelope; what became of each object."""
-        results: Sequence[Result] = (await self._intake.take(viewer, data, terms))["results"]
-        return results
-
-    async def withdraw(self, viewer: Viewer, object_id: str) -> None:
-        """Take back what the viewer published under an id."""
-        reason = "deleted over TAXII"
-        await take_back.withdraw(self._ledger, viewer, object_id, reason, self._withdrawn)
-
-
-def _locked(path: Path) -> IO[str]:
-    lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise Broken(
-            "data-locked", "Another hub is using this data directory", where=str(path.parent)
-        ) from None
-    return lock
-
-
-def _keep_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, durably."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _signing_key(folder: Path) -> SigningKey:
-    """The hub's own Ed25519 key, made on the first start."""
-    path = folder / SIGNING_KEY_FILE
-    if not path.exists():
-        _keep_secret(path, to_text(secrets.token_bytes(32)))
-    text = path.read_text(encoding="utf-8").strip()
-    return SigningKey(from_text(text, size_bytes=32, where=SIGNING_KEY_FILE))
 
 
 def health(hub: Hub) -> list[HTTPRouteHandler]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bayanihan.app import PROJECTIONS
+from bayanihan.hub import PROJECTIONS
 from tests.sim.objects import indicator
 from tests.sim.process import RunningHub, command
 

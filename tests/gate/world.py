@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 from litestar.exceptions import LitestarDeprecationWarning
 
-from bayanihan.app import Hub, create_app
+from bayanihan.app import create_app
 from bayanihan.commands.verify import verified
 from bayanihan.config import Settings
 from bayanihan.core.marking import TLP_1_IDS, TLP_2_IDS, group_marking_id
+from bayanihan.hub import Hub
 from bayanihan.registry import SCOPES
 from tests.gate.model import Region, Said, Who, may_see, must_see
 

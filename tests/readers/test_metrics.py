@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bayanihan.app import PROJECTIONS
+from bayanihan.hub import PROJECTIONS
 from bayanihan.readers.metrics import Metric, rendered
 from tests.sim.objects import indicator
 from tests.sim.process import RunningHub

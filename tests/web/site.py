@@ -13,10 +13,11 @@ from typing import Any, Self, TypeVar
 import httpx
 import uvicorn
 
-from bayanihan.app import Hub, create_app
+from bayanihan.app import create_app
 from bayanihan.core import moment
 from bayanihan.core.receipt import Receipt, State, sign
 from bayanihan.core.signing import SigningKey
+from bayanihan.hub import Hub
 
 T = TypeVar("T")
 PATIENCE_S = 30.0

@@ -9,7 +9,6 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from bayanihan.app import PROJECTIONS
 from bayanihan.commands.hub_client import (
     DEFAULT_DATA,
     DataOption,
@@ -22,6 +21,7 @@ from bayanihan.core.checkpoint import Checkpoint, opened, public_of
 from bayanihan.core.merkle import verify_consistency
 from bayanihan.core.signing import from_text
 from bayanihan.errors import Refused
+from bayanihan.hub import PROJECTIONS
 from bayanihan.ledger import Report, SqliteStore, check_ledger, check_projection
 
 
