@@ -221,6 +221,9 @@ class Hub:
         for part, fault in self.faults.items():
             about = "Whether a part that works in the background cannot."
             yield metrics.Metric("fault", "gauge", about, fault is not None, {"part": part})
+        waiting_bytes = sum(self.ledger.waiting_bytes().values())
+        about = "Bytes handed in that are not written yet."
+        yield metrics.Metric("waiting_bytes", "gauge", about, waiting_bytes)
         yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
         yield metrics.Metric(
             "streams_refused",

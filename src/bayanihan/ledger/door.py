@@ -112,6 +112,10 @@ class Ledger:
         """Why nothing can be written; None while all is well."""
         return self._writer.alarm
 
+    def waiting_bytes(self) -> Mapping[str, int]:
+        """What each origin has handed in that is not written yet."""
+        return self._writer.waiting_bytes()
+
     # append
 
     def append(self, drafts: Sequence[Draft]) -> list[Appended]:

@@ -8,11 +8,13 @@ whose answer was lost is neither repeated nor denied.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import queue
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +24,7 @@ from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.ledger.clock import Clock, WriterClock
 from bayanihan.ledger.entry import Draft
 from bayanihan.ledger.identity import Identity
+from bayanihan.ledger.lanes import Lanes
 from bayanihan.ledger.sealing import Batch, Sealer
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.tiles import Tiles
@@ -31,6 +34,7 @@ logger = logging.getLogger(__name__)
 BATCH_LIMIT = 5_000
 BATCH_LIMIT_BYTES = 32 * 1024 * 1024
 QUEUE_LIMIT_BYTES = 256 * 1024 * 1024
+LANE_LIMIT_BYTES = QUEUE_LIMIT_BYTES // 2
 FOLD_BACK_BYTES = 64 * 1024 * 1024
 DRAFT_OVERHEAD_BYTES = 512
 
@@ -48,7 +52,8 @@ class Job:
 
     With drafts the result is their outcomes, else what `change` returns; both happen in one
     transaction. `after` runs once it is committed. `deliver` is called on the writer's
-    thread with the result or the error.
+    thread with the result or the error. `lane` is whose turn it takes: an origin, or "" for
+    the hub's own housekeeping.
     """
 
     deliver: Deliver
@@ -56,6 +61,12 @@ class Job:
     change: Callable[[sqlite3.Connection], Any] | None = None
     after: Callable[[], None] | None = None
     size_bytes: int = 0
+    lane: str = ""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it will write, at least 1."""
+        return max(1, len(self.drafts))
 
 
 def explain(error: Exception) -> BayanihanError:
@@ -108,12 +119,13 @@ class Writer:
         self._load()
         self._doubtful = False
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._queued_bytes = 0
+        self._lanes: Lanes[Job] = Lanes()
+        self._queued_bytes: Counter[str] = Counter()
         self._unfolded_bytes = 0
         self._filled = threading.Event()
         self._fault: BayanihanError | None = None
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._ended = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def _load(self) -> None:
@@ -150,22 +162,33 @@ class Writer:
             raise self._fault
 
     def submit(self, job: Job) -> None:
-        """Queue a job.
+        """Queue a job. One origin's may fill half of the queue at the most.
 
         Raises:
             Unavailable: `overloaded` when too much is queued already; `stopping`.
         """
+        if job.drafts:
+            job.lane = job.drafts[0].origin
         job.size_bytes = sum([len(draft.body) for draft in job.drafts])
-        job.size_bytes += DRAFT_OVERHEAD_BYTES * max(1, len(job.drafts))
+        job.size_bytes += DRAFT_OVERHEAD_BYTES * job.rows
         with self._lock:
             if self._closed:
                 raise Unavailable("stopping", "The hub is stopping", retry_after_s=5)
-            if self._queued_bytes and self._queued_bytes + job.size_bytes > QUEUE_LIMIT_BYTES:
-                raise Unavailable(
-                    "overloaded", "Too much is waiting to be written", retry_after_s=2
-                )
-            self._queued_bytes += job.size_bytes
+            own_bytes = self._queued_bytes[job.lane]
+            all_bytes = self._queued_bytes.total()
+            if own_bytes and own_bytes + job.size_bytes > LANE_LIMIT_BYTES:
+                message = "Too much of yours is waiting to be written"
+                raise Unavailable("overloaded", message, retry_after_s=2)
+            if all_bytes and all_bytes + job.size_bytes > QUEUE_LIMIT_BYTES:
+                message = "Too much is waiting to be written"
+                raise Unavailable("overloaded", message, retry_after_s=2)
+            self._queued_bytes[job.lane] += job.size_bytes
             self._queue.put(job)
+
+    def waiting_bytes(self) -> Mapping[str, int]:
+        """What waits in each lane, or is being written."""
+        with self._lock:
+            return dict(self._queued_bytes)
 
     # the thread
 
@@ -184,26 +207,26 @@ class Writer:
                 self._answer(jobs, results)
 
     def _take(self) -> list[Job]:
-        job = self._queue.get()
-        jobs: list[Job] = []
-        drafts = size_bytes = 0
-        while job is not None:
-            jobs.append(job)
-            drafts += max(1, len(job.drafts))
-            size_bytes += job.size_bytes
-            if drafts >= BATCH_LIMIT or size_bytes >= BATCH_LIMIT_BYTES:
-                return jobs
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return jobs
-        if jobs:
-            self._queue.put(None)
-        return jobs
+        """The next batch; waits for one. Empty once all is done and the writer is to stop."""
+        if not self._lanes and not self._ended:
+            self._line_up(self._queue.get())
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._line_up(self._queue.get_nowait())
+        return self._lanes.batch(BATCH_LIMIT, BATCH_LIMIT_BYTES)
+
+    def _line_up(self, job: Job | None) -> None:
+        if job is None:
+            self._ended = True
+        else:
+            self._lanes.add(job)
 
     def _answer(self, jobs: list[Job], results: list[Any] | BayanihanError) -> None:
         with self._lock:
-            self._queued_bytes -= sum(job.size_bytes for job in jobs)
+            for job in jobs:
+                self._queued_bytes[job.lane] -= job.size_bytes
+                if not self._queued_bytes[job.lane]:
+                    del self._queued_bytes[job.lane]
         for number, job in enumerate(jobs):
             try:
                 if isinstance(results, BayanihanError):
