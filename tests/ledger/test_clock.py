@@ -46,7 +46,9 @@ def test_a_clock_that_stands_still(tmp_path: Path) -> None:
     clocks = Clocks()
     with opened(tmp_path, clocks) as ledger:
         stamps = [*append(ledger, 1, 2, 3), *append(ledger, 4)]
-        assert stamps == [clocks.wall + n for n in range(4)]
+        assert stamps == sorted(set(stamps))
+        assert stamps[0] == clocks.wall
+        assert stamps[-1] < clocks.wall + SECOND_US
 
 
 def test_a_clock_that_goes_back_is_waited_for(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_a_little_behind_is_bridged(tmp_path: Path) -> None:
     with opened(tmp_path, clocks) as ledger:
         (first,) = append(ledger, 1)
         clocks.wall -= SECOND_US // 2
-        assert append(ledger, 2, 3) == [first + 1, first + 2]
+        assert append(ledger, 2, 3) == [first + 1, first + 2], "no time for gaps"
 
 
 @pytest.mark.parametrize("jump_s", [7200, 61, -61, -7200])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import sqlite3
 import threading
 import time
@@ -22,6 +23,7 @@ from bayanihan.core.merkle import consistency_path, inclusion_path
 from bayanihan.errors import BayanihanError, Refused
 from bayanihan.ledger.clock import Clock
 from bayanihan.ledger.entry import Appended, Draft, Entry
+from bayanihan.ledger.gaps import Random
 from bayanihan.ledger.identity import Identity
 from bayanihan.ledger.pages import Pages
 from bayanihan.ledger.red_audit import RedAudit
@@ -58,6 +60,7 @@ class Ledger:
     Args:
         folder: holds `ledger.db` and `index/`; made when absent.
         now_us, clock_us: the wall clock and the steady one, in microseconds.
+        random: gives so many random bytes.
         index_limit: entries an index keeps in memory before it writes a file.
         store: makes the store from its file's path.
     """
@@ -68,6 +71,7 @@ class Ledger:
         *,
         now_us: Clock = wall_us,
         clock_us: Clock = steady_us,
+        random: Random = secrets.token_bytes,
         index_limit: int | None = None,
         store: Callable[[Path], SqliteStore] = SqliteStore,
     ) -> None:
@@ -92,6 +96,7 @@ class Ledger:
             self._identity,
             now_us=now_us,
             steady_us=clock_us,
+            random=random,
             committed=self._committed,
         )
         self.state = State(lambda: self.store.reading, self._change)

@@ -7,8 +7,7 @@ the batch is committed and absorbed.
 from __future__ import annotations
 
 import hashlib
-import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +24,7 @@ from bayanihan.ledger.entry import (
     header_bytes,
     leaf_hash,
 )
+from bayanihan.ledger.gaps import AHEAD_US, Random, gaps
 from bayanihan.ledger.identity import Identity
 from bayanihan.ledger.sqlite import SqliteStore
 
@@ -33,12 +33,17 @@ Interned = tuple[int, bytes]
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction will add: rows, their places in the indexes, tree and audiences."""
+    """What one transaction will add: rows, their places in the indexes, tree and audiences.
+
+    `size` is how many drafts it takes, and `gaps` what lies between their stamps.
+    """
 
     before: int
     position: int
     stamp_us: int
     frontier: Frontier
+    size: int
+    gaps: Iterator[int] | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     keys: dict[int, list[int]] = field(default_factory=dict)
     indexed: list[tuple[int, int, int]] = field(default_factory=list)
@@ -65,11 +70,13 @@ class Sealer:
     Args:
         store: read for earlier entries.
         identity: finds the entries that a draft may repeat.
+        random: for salts and for the gaps between stamps.
     """
 
-    def __init__(self, store: SqliteStore, identity: Identity) -> None:
+    def __init__(self, store: SqliteStore, identity: Identity, random: Random) -> None:
         self._store = store
         self._identity = identity
+        self._random = random
         self._audiences = {
             audience: (number, audience_digest(audience))
             for number, audience in enumerate(store.audiences(), 1)
@@ -77,6 +84,9 @@ class Sealer:
 
     def seal(self, batch: Batch, drafts: Sequence[Draft], now_us: int) -> list[Appended]:
         """Add drafts to a batch: the outcome of each, in order."""
+        if batch.gaps is None:
+            room_us = now_us + AHEAD_US - max(batch.stamp_us, now_us)
+            batch.gaps = iter(gaps(batch.size, room_us, self._random))
         audiences = [self._intern(batch, draft.audience) for draft in drafts]
         digests = [hashlib.sha256(draft.body).digest() for draft in drafts]
         keys = [
@@ -86,7 +96,7 @@ class Sealer:
             for draft, (number, _), digest in zip(drafts, audiences, digests, strict=True)
         ]
         known = self._identity.positions(keys)
-        salts = secrets.token_bytes(SALT_SIZE_BYTES * len(drafts))
+        salts = self._random(SALT_SIZE_BYTES * len(drafts))
         appended = []
         for at, (draft, audience, digest, key) in enumerate(
             zip(drafts, audiences, digests, keys, strict=True)
@@ -162,7 +172,8 @@ class Sealer:
         now_us: int,
     ) -> Appended:
         position = batch.position = batch.position + 1
-        stamp_us = max(batch.stamp_us + 1, now_us)
+        assert batch.gaps is not None
+        stamp_us = max(batch.stamp_us + next(batch.gaps), now_us)
         if stamp_us == draft.version_us:
             stamp_us += 1  # version = stamp marks what has no version of its own
         batch.stamp_us = stamp_us

@@ -23,6 +23,7 @@ from bayanihan.core.merkle import Frontier
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.ledger.clock import Clock, WriterClock
 from bayanihan.ledger.entry import Draft
+from bayanihan.ledger.gaps import Random
 from bayanihan.ledger.identity import Identity
 from bayanihan.ledger.lanes import Lanes
 from bayanihan.ledger.sealing import Batch, Sealer
@@ -99,6 +100,7 @@ class Writer:
         identity: finds the entries that a draft may repeat.
         now_us: UTC wall clock in microseconds.
         steady_us: a clock that never jumps, in microseconds.
+        random: see `gaps.Random`.
         committed: told the last position, and the newest one of each audience that the
             batch touched, after each commit, on the writer's thread.
     """
@@ -110,11 +112,13 @@ class Writer:
         *,
         now_us: Clock,
         steady_us: Clock,
+        random: Random,
         committed: Callable[[int, Mapping[int, int]], None],
     ) -> None:
         self._store = store
         self._identity = identity
         self._clock = WriterClock(now_us, steady_us)
+        self._random = random
         self._committed = committed
         self._load()
         self._doubtful = False
@@ -134,7 +138,7 @@ class Writer:
         self.frontier: Frontier = self._store.frontier()
         self._tiles = Tiles(self._store, self._position)
         self._store.audiences_grew()  # by a commit, perhaps, whose answer was lost
-        self._sealer = Sealer(self._store, self._identity)
+        self._sealer = Sealer(self._store, self._identity, self._random)
 
     def start(self) -> None:
         """Begin to take jobs."""
@@ -243,7 +247,9 @@ class Writer:
                 self._load()
                 self._identity.fill(self._store)
                 self._doubtful = False
-            batch = Batch(self._position, self._position, self._stamp_us, self.frontier.copy())
+            size = sum(len(job.drafts) for job in jobs)
+            frontier = self.frontier.copy()
+            batch = Batch(self._position, self._position, self._stamp_us, frontier, size)
             results = self._commit(batch, jobs)
         except Exception as error:
             self._doubtful = True
