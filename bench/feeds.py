@@ -24,7 +24,7 @@ from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.observables import Observable
 from bayanihan.ledger import Draft, Ledger
 from bayanihan.readers.active import Active
-from bayanihan.readers.feeds import FORMATS, Press, never_block_lines
+from bayanihan.readers.feeds import FORMATS, Judge, Press, never_block_lines
 
 CHANGES = 100
 LIST_ENTRIES = 500_000
@@ -62,7 +62,7 @@ class Bench:
         self.press = Press(
             self.active,
             FORMATS,
-            never_block=never_block,
+            judge=Judge(never_block),
             policy="bench",
             level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
             seal=self.ledger.cursors.seal,

@@ -46,6 +46,7 @@ from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
     FORMATS,
     Engines,
+    Judge,
     Press,
     never_block_lines,
     policy_digest,
@@ -140,7 +141,7 @@ class Hub:
         return Press(
             self.active,
             FORMATS,
-            never_block=never_block,
+            judge=Judge(never_block),
             policy=policy_digest(lines, own_names, __version__),
             level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
             seal=self.ledger.cursors.seal,
@@ -244,7 +245,7 @@ class Hub:
     def expressed(self, viewer: Viewer, object_id: str) -> Sequence[Expressed]:
         """The feeds that block an object now, as a viewer may see it, and with what."""
         now_us, rights = self.ledger.now_us(), self.ledger.rights(viewer)
-        found = self.press.carried(object_id, rights, now_us)
+        found = self.press.carried(object_id, rights, now_us, self.press.whose(viewer))
         return [Expressed(feed, values) for feed, values in found.items()]
 
     def defaults(self, viewer: Viewer) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.observables import HASH_DIGITS
 from bayanihan.ledger import Draft, Ledger, check_ledger, check_projection
 from bayanihan.readers.active import Active
-from bayanihan.readers.feeds import FORMATS, Press, never_block_lines
+from bayanihan.readers.feeds import FORMATS, Judge, Press, never_block_lines
 
 CLEAR = Audience("clear")
 GREEN = Audience("green")
@@ -93,7 +93,7 @@ class Record:
         self.press = Press(
             self.active,
             FORMATS,
-            never_block=NEVER_BLOCK,
+            judge=Judge(NEVER_BLOCK),
             policy="test",
             level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
             seal=self.ledger.cursors.seal,

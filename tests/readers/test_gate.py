@@ -15,7 +15,7 @@ from bayanihan.core import feed_delta
 from bayanihan.core.marking import PUBLIC
 from bayanihan.core.signing import SigningKey, from_text, verify
 from bayanihan.errors import Unavailable
-from bayanihan.readers.feeds import FORMATS, Item, Press
+from bayanihan.readers.feeds import FORMATS, Item, Judge, Press
 from bayanihan.readers.feeds.engines import Engine, Engines
 from bayanihan.readers.feeds.gate import POISON_LIMIT, Verdict, sift
 from bayanihan.readers.feeds.grammar import fault
@@ -58,7 +58,7 @@ def press(record: Record, engine: Fussy) -> Iterator[Press]:
     found = Press(
         record.active,
         FORMATS,
-        never_block=NEVER_BLOCK,
+        judge=Judge(NEVER_BLOCK),
         policy="test",
         level_of=lambda number: record.ledger.store.audiences()[number - 1].level,
         seal=record.ledger.cursors.seal,

@@ -15,6 +15,7 @@ from bayanihan.readers.feeds import (
     FORMATS,
     Format,
     Heading,
+    Judge,
     Press,
     Rendered,
     never_block_lines,
@@ -74,7 +75,7 @@ def test_tags_carry_position_moment_rights_and_policy(record: Record) -> None:
     other = Press(
         record.active,
         FORMATS,
-        never_block=NEVER_BLOCK,
+        judge=Judge(NEVER_BLOCK),
         policy="another",
         level_of=lambda _: "clear",
         seal=record.ledger.cursors.seal,
@@ -109,7 +110,7 @@ def press_with(record: Record, format_: Format) -> Press:
     return Press(
         record.active,
         {format_.name: format_},
-        never_block=NEVER_BLOCK,
+        judge=Judge(NEVER_BLOCK),
         policy="",
         level_of=lambda _: "clear",
         seal=record.ledger.cursors.seal,
@@ -187,7 +188,7 @@ def test_the_listing_has_its_fixed_shape(record: Record) -> None:
             continue
         real = not row["feed"].startswith("exercise-")
         assert (row["items"], row["held_total"]) == ((1, 1) if real else (0, 0))
-        assert all({*left} == {"value", "type", "reason", "id"} for left in row["held"])
+        assert all({*left} == {"value", "type", "reason", "id", "mode"} for left in row["held"])
 
 
 def test_it_tells_of_one_object_what_each_feed_blocks(record: Record) -> None:

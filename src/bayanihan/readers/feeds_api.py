@@ -100,22 +100,27 @@ class Source(Protocol):
     def feed_of(self, path: str) -> str:
         """The feed that a file belongs to. Raises `Refused("not-found")`."""
 
-    def ready(self, feed: str, audiences: Sequence[int], now_us: int) -> Version | None:
+    def whose(self, viewer: Viewer, profile: str) -> Any:
+        """Whose policy counts for a viewer. Raises `Refused("bad-parameter")`."""
+
+    def ready(self, feed: str, audiences: Sequence[int], now_us: int, whose: Any) -> Version | None:
         """The present version, if it is made already."""
 
-    def last_good(self, feed: str, audiences: Sequence[int], now_us: int) -> Version | None:
+    def last_good(
+        self, feed: str, audiences: Sequence[int], now_us: int, whose: Any
+    ) -> Version | None:
         """The version before, if it may still be served."""
 
-    def version(self, feed: str, audiences: Sequence[int], now_us: int) -> Version:
+    def version(self, feed: str, audiences: Sequence[int], now_us: int, whose: Any) -> Version:
         """The present version; may take long."""
 
-    def delta(self, found: Any, audiences: Sequence[int], since: str) -> Delta | None:
+    def delta(self, found: Any, audiences: Sequence[int], since: str, whose: Any) -> Delta | None:
         """What changed since a cursor; None when that is not known."""
 
-    def listing(self, audiences: Sequence[int], now_us: int) -> list[dict[str, Any]]:
+    def listing(self, audiences: Sequence[int], now_us: int, whose: Any) -> list[dict[str, Any]]:
         """Every feed with its counts and what is left out; may take long."""
 
-    def prove(self, audiences: Sequence[int], now_us: Callable[[], int]) -> None:
+    def prove(self, audiences: Sequence[int], now_us: Callable[[], int], whose: Any) -> None:
         """Have the engines asked about what was not examined yet, in the background."""
 
 
@@ -134,14 +139,16 @@ class Counter:
         """The result of `work`, done by one of the makers."""
         return await asyncio.get_running_loop().run_in_executor(self._makers, work, *arguments)
 
-    async def version(self, feed: str, audiences: Sequence[int]) -> Version:
+    async def version(self, feed: str, audiences: Sequence[int], whose: Any) -> Version:
         """The present version, or the last good one while that takes long."""
         at_us = self._now_us()
-        found = self._source.ready(feed, audiences, at_us)
+        found = self._source.ready(feed, audiences, at_us, whose)
         if found is not None:
             return found
-        good = self._source.last_good(feed, audiences, at_us)
-        making = asyncio.ensure_future(self.made(self._source.version, feed, audiences, at_us))
+        good = self._source.last_good(feed, audiences, at_us, whose)
+        making = asyncio.ensure_future(
+            self.made(self._source.version, feed, audiences, at_us, whose)
+        )
         if good is None:
             return await making
         await asyncio.wait([making], timeout=PATIENCE_S)
@@ -181,7 +188,10 @@ def routes(
 
     @route("/feeds/{feed:path}", http_method=[HttpMethod.GET, HttpMethod.HEAD], status_code=200)
     async def show_feed(
-        request: Request[Any, Any, Any], feed: FromPath[str], since: FromQuery[str] = ""
+        request: Request[Any, Any, Any],
+        feed: FromPath[str],
+        since: FromQuery[str] = "",
+        profile: FromQuery[str] = "",
     ) -> Response[bytes]:
         """A defence feed as you may see it: the whole present set, in one engine's format.
 
@@ -189,18 +199,20 @@ def routes(
         is the SHA-256 of the body, `Bayanihan-Cursor` what a receipt names, `Bayanihan-TLP` the
         strictest marking inside, `Bayanihan-Signature` the hub's over the digest. With `since`,
         the cursor of the version that you have, only what changed is sent, where that is known;
-        `Bayanihan-Delta` says which of the two came.
+        `Bayanihan-Delta` says which of the two came. `profile` is what loads the feed: `office`,
+        `mail`, or `control-network`, for which nothing ever blocks.
         """
         viewer = _entitled(request)
         audiences = rights(viewer)
+        whose = source.whose(viewer, profile)
         path = feed.removeprefix("/")
-        found = await counter.version(source.feed_of(path), audiences)
+        found = await counter.version(source.feed_of(path), audiences, whose)
         headers = headers_of(found)
         if matches(request.headers.get("if-none-match", ""), found.etag):
             return Response(b"", status_code=304, headers=headers, media_type=found.media_type)
         body, media_type = _file(found, path)
         if since:
-            delta = source.delta(found, audiences, since)
+            delta = source.delta(found, audiences, since, whose)
             headers["Bayanihan-Delta"] = "since" if delta else "whole"
             if delta:
                 body, media_type = msgspec.json.encode(delta), feed_delta.MEDIA_TYPE
@@ -215,20 +227,36 @@ def routes(
         body = b"" if request.method == "HEAD" else body
         return Response(body, headers=headers, media_type=media_type)
 
+    return [show_feed, _listing(counter, source, rights, now_us)]
+
+
+def _listing(
+    counter: Counter,
+    source: Source,
+    rights: Callable[[Viewer], Sequence[int]],
+    now_us: Callable[[], int],
+) -> HTTPRouteHandler:
     @get("/api/feeds")
-    async def list_feeds(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """Every feed as you may see it: counts, what is held and what it cannot express."""
+    async def list_feeds(
+        request: Request[Any, Any, Any], profile: FromQuery[str] = ""
+    ) -> Response[bytes]:
+        """Every feed as you may see it: counts, what is held and what it cannot express.
+
+        Each value that is held has its mode (`alert`, `shadow` or `held`) and the reason.
+        `profile` is as for a feed.
+        """
         viewer = _entitled(request)
         audiences = rights(viewer)
-        rows = await counter.made(source.listing, audiences, now_us())
-        source.prove(audiences, now_us)
+        whose = source.whose(viewer, profile)
+        rows = await counter.made(source.listing, audiences, now_us(), whose)
+        source.prove(audiences, now_us, whose)
         return Response(
             msgspec.json.encode(rows),
             media_type="application/json",
             headers={"Cache-Control": "private"},
         )
 
-    return [show_feed, list_feeds]
+    return list_feeds
 
 
 def headers_of(found: Version) -> dict[str, str]:

@@ -34,6 +34,8 @@ _OUT = {
     "informs": "It informs people and never blocks anything.",
     "unread": "Its pattern could not be read, so it blocks nothing.",
 }
+# Any feed of the real world, or behind its prefix of exercises.
+_ANY_FEED = "indicators.csv"
 _RED = "RED is for the persons named and enters no feed."
 _NOTHING = "No feed here can say it yet, so nothing of it is blocked."
 _KINDS = {
@@ -51,8 +53,9 @@ Board = Callable[[Viewer, str], dict[str, Any]]
 class Block(msgspec.Struct, frozen=True):
     """One observable: its kind in words, its spellings, and what becomes of it.
 
-    `feeds` are those that block it. `held` is why none may, `unexpressed` why none can say
-    it; "" where neither is so.
+    `feeds` are those that carry it. `mode` is "" where these block it, else `alert`, `shadow`
+    or `held`. `held` is why it does not block, `unexpressed` why no feed can say it; "" where
+    neither is so.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class Block(msgspec.Struct, frozen=True):
     feeds: tuple[str, ...]
     held: str = ""
     unexpressed: str = ""
+    mode: str = ""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -176,7 +180,9 @@ class Console:
 
     def feeds(self, viewer: Viewer) -> list[dict[str, Any]]:
         """Every feed as a viewer may see it, as `/api/feeds` answers."""
-        return self._press.listing(self._ledger.rights(viewer), self._ledger.now_us())
+        return self._press.listing(
+            self._ledger.rights(viewer), self._ledger.now_us(), self._press.whose(viewer)
+        )
 
     def _row(self, viewer: Viewer, position: int) -> Row | None:
         """One row; None when the entry was erased since its position was found."""
@@ -209,7 +215,7 @@ class Console:
 
     def _defended(self, viewer: Viewer, row: Row, standing: Standing) -> Row:
         """A row of an indicator, with what it blocks and who is protected."""
-        blocks = tuple(self._block(item, row) for item in standing.items[:_BLOCKS_LIMIT])
+        blocks = tuple(self._block(viewer, item, row) for item in standing.items[:_BLOCKS_LIMIT])
         note = _note(row, standing, blocks, self._ledger.now_us())
         in_force = not note and any(block.feeds for block in blocks)
         board = self._board(viewer, row.object_id) if in_force else None
@@ -221,27 +227,36 @@ class Console:
             shown=shown_of(board, self._members()) if board and board["feeds"] else None,
         )
 
-    def _block(self, item: Observable, row: Row) -> Block:
+    def _block(self, viewer: Viewer, item: Observable, row: Row) -> Block:
         feeds: list[str] = []
         left: dict[str, str] = {}
+        judged = self._press.judged(
+            EXERCISE_PREFIX + _ANY_FEED if row.exercise else _ANY_FEED,
+            item,
+            self._ledger.rights(viewer),
+            self._ledger.now_us(),
+            self._press.whose(viewer),
+        )
         for feed in self._press.feeds:
             if feed.startswith(EXERCISE_PREFIX) != row.exercise:
                 continue
             if row.level == "red":
                 left["not-expressed"] = _RED
                 continue
-            refusal = self._press.refusal(feed, item)
+            refusal = self._press.treats(feed, judged)
             if refusal is None:
                 feeds.append(feed)
             else:
                 left.setdefault(*refusal)
+        mode = "" if judged.mode == "block" else judged.mode
         return Block(
             _KINDS.get(item.type) or item.type.upper(),
             item.value,
             item.unicode,
             tuple(feeds),
-            left.get("held", ""),
-            "" if feeds or "held" in left else left.get("not-expressed", ""),
+            left.get("held", "") or left.get(mode, ""),
+            "" if feeds or mode or "held" in left else left.get("not-expressed", ""),
+            mode,
         )
 
     def _standing(self, viewer: Viewer, entry: Entry) -> Standing | None:

@@ -14,18 +14,27 @@ removes anything from the others nor tells them that it exists.
   the real ones, nor the reverse.
 """
 
-from bayanihan.readers.active.indicator import FOREVER_US, RULE_LIMIT, RULE_TYPES
+from bayanihan.readers.active.indicator import FOREVER_US, RULE_LIMIT, RULE_TYPES, UNSTATED
 from bayanihan.readers.active.projection import Active
-from bayanihan.readers.active.view import ActiveItem, NotBlockable, Snapshot, Standing, View
+from bayanihan.readers.active.view import (
+    ActiveItem,
+    NotBlockable,
+    Snapshot,
+    Source,
+    Standing,
+    View,
+)
 
 __all__ = [
     "FOREVER_US",
     "RULE_LIMIT",
     "RULE_TYPES",
+    "UNSTATED",
     "Active",
     "ActiveItem",
     "NotBlockable",
     "Snapshot",
+    "Source",
     "Standing",
     "View",
 ]

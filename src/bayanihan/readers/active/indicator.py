@@ -21,6 +21,9 @@ FOREVER_US = (1 << 63) - 1
 RULE_TYPES = frozenset({"yara", "sigma", "suricata", "snort"})
 RULE_LIMIT = 64_000
 
+# What stands where an author states no confidence.
+UNSTATED = -1
+
 _TEXT_LIMIT = 1_000
 _INFORMS = "It says how people are misled: this informs, it never blocks."
 
@@ -31,13 +34,15 @@ class _Indicator(msgspec.Struct, gc=False):
     valid_from: str
     valid_until: str | None = None
     revoked: bool = False
+    confidence: int | None = None
     extensions: dict[str, msgspec.Raw] | None = None
 
 
 class Told(msgspec.Struct, gc=False):
     """What one version amounts to.
 
-    It holds from `valid_from_us` until before `valid_until_us`. `unread` is why its bytes
+    It holds from `valid_from_us` until before `valid_until_us`. `confidence` is the author's
+    own, 0 to 100, or `UNSTATED`. `unread` is why its bytes
     amount to nothing, "" when they could be read; `rest` has its texts cut to a length.
     """
 
@@ -48,6 +53,7 @@ class Told(msgspec.Struct, gc=False):
     blocks: tuple[Observable, ...] = ()
     rest: tuple[Rest, ...] = ()
     unread: str = ""
+    confidence: int = UNSTATED
 
 
 _decode = msgspec.json.Decoder(_Indicator).decode
@@ -71,7 +77,8 @@ def told(body: bytes) -> Told:
         return Told(unread=_short(error.message))
     rest = tuple([Rest(_short(part.text), part.why) for part in reading.rest])
     if not informs:
-        return Told(from_us, until_us, blocks=reading.blocks, rest=rest)
+        stated = UNSTATED if found.confidence is None else found.confidence
+        return Told(from_us, until_us, blocks=reading.blocks, rest=rest, confidence=stated)
     named = tuple([Rest(_short(block.value), _INFORMS) for block in reading.blocks])
     return Told(from_us, until_us, informs=True, rest=named + rest)
 

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from bayanihan.core.observables import Observable
 from bayanihan.ledger import Entry, Projection
 from bayanihan.readers.active.indicator import told
+from bayanihan.readers.active.sightings import keep, read_seen
 from bayanihan.readers.active.versions import SCHEMA, Batch
-from bayanihan.readers.active.view import Snapshot, Standing, View, read_view, standings
+from bayanihan.readers.active.view import (
+    ActiveItem,
+    Snapshot,
+    Standing,
+    View,
+    read_named,
+    read_view,
+    standings,
+)
 
 _PREFIX = "indicator--"
+_SIGHTING = "sighting--"
 
 
 class Active(Projection):
     """The active set. Readers come on a connection of their own, one for each thread."""
 
     name = "active"
-    version = 2
+    version = 3
     kinds = ("object", "withdrawn", "erased")
     schema = SCHEMA
 
@@ -35,6 +46,9 @@ class Active(Projection):
 
     def fold(self, entry: Entry, body: bytes | None) -> None:
         """Take one entry in. What was erased since has no object id and is passed over."""
+        if entry.object_id.startswith(_SIGHTING):
+            keep(self.db, entry, body)
+            self._batch.move(entry)
         if not entry.object_id.startswith(_PREFIX):
             return
         if entry.header.kind != "object":
@@ -68,6 +82,25 @@ class Active(Projection):
         """
         flag, changed = int(exercise), self._changed
         return max((changed.get((each, flag), 0) for each in audiences), default=0)
+
+    def named(
+        self,
+        observable: Observable,
+        audiences: Collection[int],
+        now_us: int,
+        *,
+        exercise: bool,
+    ) -> ActiveItem | None:
+        """One value as some audiences see it at a moment; None when they do not."""
+        seen = sorted(set(audiences))
+        return read_named(self.reading, observable, seen, now_us, exercise=exercise)
+
+    def seen(self, object_ids: Sequence[str], audiences: Collection[int], *, exercise: bool) -> int:
+        """When one of some objects was last seen at work, as some audiences were told.
+
+        UTC microseconds; 0 when they were told of no sighting.
+        """
+        return read_seen(self.reading, object_ids, sorted(set(audiences)), exercise=exercise)
 
     @contextlib.contextmanager
     def view(self, audiences: Collection[int], now_us: int, *, exercise: bool) -> Iterator[View]:

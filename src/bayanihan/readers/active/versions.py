@@ -24,7 +24,8 @@ CREATE TABLE objects (
     audience INTEGER NOT NULL, exercise INTEGER NOT NULL, version_us INTEGER NOT NULL,
     valid_from_us INTEGER NOT NULL, valid_until_us INTEGER NOT NULL,
     revoked INTEGER NOT NULL, informs INTEGER NOT NULL, withdrawn INTEGER NOT NULL,
-    out INTEGER NOT NULL, shared INTEGER NOT NULL
+    out INTEGER NOT NULL, shared INTEGER NOT NULL,
+    author TEXT NOT NULL, stamp_us INTEGER NOT NULL, confidence INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX objects_same ON objects (object_id, origin, exercise, audience);
 CREATE INDEX objects_live ON objects (audience, exercise, valid_until_us, valid_from_us)
@@ -32,6 +33,13 @@ CREATE INDEX objects_live ON objects (audience, exercise, valid_until_us, valid_
 CREATE TABLE items (
     position INTEGER, type TEXT, value TEXT, PRIMARY KEY (position, type, value)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX items_value ON items (type, value);
+CREATE TABLE sightings (
+    position INTEGER PRIMARY KEY, object_id TEXT NOT NULL, audience INTEGER NOT NULL,
+    exercise INTEGER NOT NULL, sighting_id TEXT NOT NULL, seen_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sightings_of ON sightings (object_id, audience, exercise, seen_us);
+CREATE INDEX sightings_same ON sightings (sighting_id, audience, exercise);
 CREATE TABLE rest (
     position INTEGER, number INTEGER, text TEXT NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (position, number)
@@ -49,7 +57,8 @@ CREATE TABLE unread (
 _ROWS_PER_STATEMENT = 64
 _FIND = """
 SELECT json_group_array(json_array(position, origin, object_id, audience, exercise, version_us,
-    valid_from_us, valid_until_us, revoked, informs, withdrawn, out, shared))
+    valid_from_us, valid_until_us, revoked, informs, withdrawn, out, shared,
+    author, stamp_us, confidence))
 FROM objects WHERE object_id IN (SELECT value FROM json_each(?))
 """
 
@@ -58,7 +67,8 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     """A row of `objects`: the latest version of an object that an audience was told.
 
     `out` is set when it can have no values (revoked, withdrawn, unreadable), `shared` when
-    another audience was told of the object by the same origin as well.
+    another audience was told of the object by the same origin as well. `author`, `stamp_us`
+    and `confidence` say who told it, when, and how sure they were.
     """
 
     position: int
@@ -74,6 +84,9 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     withdrawn: int
     out: int
     shared: int
+    author: str
+    stamp_us: int
+    confidence: int
 
 
 # Whose object in which world: an exercise shares nothing with what is real.
@@ -92,14 +105,20 @@ class Batch:
         self._bare: set[int] = set()
         self._unread: dict[int, tuple[Any, ...]] = {}
         self._erased: set[tuple[Any, ...]] = set()
+        self._moved: dict[tuple[int, int], tuple[int, int]] = {}
         self.changed: dict[tuple[int, int], tuple[int, int]] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + len(self._moved)
 
     def add(self, entry: Entry, found: Told | None) -> None:
         """One entry about an indicator; `found` is None where it brings no version."""
         self._entries.append((entry, found))
+
+    def move(self, entry: Entry) -> None:
+        """An entry that changes what an audience sees, beside the versions of objects."""
+        header = entry.header
+        self._moved[header.audience, int(header.exercise)] = (header.position, header.stamp_us)
 
     def write(self, db: sqlite3.Connection) -> None:
         """Take the entries in and write what is different, inside the caller's transaction."""
@@ -112,6 +131,8 @@ class Batch:
             self._take(entry, found)
         self._write_rows(db)
         self._write_unread(db)
+        for place, stand in self._moved.items():
+            self.changed[place] = max(stand, self.changed.get(place, stand))
         changed = [(*key, *stand) for key, stand in self.changed.items()]
         _insert(db, "INSERT OR REPLACE INTO changed", changed)
 
@@ -157,6 +178,9 @@ class Batch:
             withdrawn=0,
             out=int(found.revoked or bool(found.unread)),
             shared=0,
+            author=entry.author,
+            stamp_us=header.stamp_us,
+            confidence=found.confidence,
         )
         self._told[header.position] = found
         _mark_shared(same)

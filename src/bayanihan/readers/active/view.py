@@ -13,7 +13,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -28,9 +28,10 @@ PAGE_ROWS = 1_000
 # audiences that were told the same version, one told that it is revoked decides.
 _ITEMS = """
 SELECT json_group_array(json_array(
-    type, value, object_id, audience, position, valid_from_us, valid_until_us)) FROM (
+    type, value, object_id, audience, position, valid_from_us, valid_until_us,
+    origin, author, confidence, stamp_us)) FROM (
     SELECT i.type, i.value, o.object_id, o.audience, o.position,
-        o.valid_from_us, o.valid_until_us,
+        o.valid_from_us, o.valid_until_us, o.origin, o.author, o.confidence, o.stamp_us,
         (row_number() OVER (ORDER BY i.type, i.value, o.object_id, o.position) - 1) / :rows AS page
     FROM objects o CROSS JOIN items i ON i.position = o.position
     WHERE o.audience IN (SELECT value FROM json_each(:audiences)) AND o.exercise = :exercise
@@ -43,6 +44,22 @@ SELECT json_group_array(json_array(
             OR (n.version_us = o.version_us AND n.revoked > o.revoked))
     ))
 ) GROUP BY page ORDER BY page
+"""
+_NAMED = """
+SELECT json_group_array(json_array(
+    i.type, i.value, o.object_id, o.audience, o.position, o.valid_from_us, o.valid_until_us,
+    o.origin, o.author, o.confidence, o.stamp_us))
+FROM items i CROSS JOIN objects o ON o.position = i.position
+WHERE i.type = :type AND i.value = :value
+AND o.audience IN (SELECT value FROM json_each(:audiences)) AND o.exercise = :exercise
+AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :now_us
+AND (o.shared = 0 OR NOT EXISTS (
+    SELECT 1 FROM objects n
+    WHERE n.object_id = o.object_id AND n.origin = o.origin AND n.exercise = o.exercise
+    AND n.audience IN (SELECT value FROM json_each(:audiences)) AND n.withdrawn = 0
+    AND (n.version_us > o.version_us
+        OR (n.version_us = o.version_us AND n.revoked > o.revoked))
+))
 """
 _REST = """
 SELECT json_group_array(json_array(object_id, position, number, audience, text, why)) FROM (
@@ -78,15 +95,25 @@ WHERE audience IN (SELECT value FROM json_each(:audiences)) AND exercise = :exer
 """
 
 _of_type_and_value = itemgetter(0, 1)
-_item_rows = msgspec.json.Decoder(list[tuple[str, str, str, int, int, int, int]]).decode
+_ItemRow = tuple[str, str, str, int, int, int, int, str, str, int, int]
+_item_rows = msgspec.json.Decoder(list[_ItemRow]).decode
 _rest_rows = msgspec.json.Decoder(list[tuple[str, int, int, int, str, str]]).decode
+
+
+class Source(NamedTuple):
+    """Who named a value: the origin and author, how sure (`UNSTATED`: not said), and when."""
+
+    origin: str
+    author: str
+    confidence: int
+    stamp_us: int
 
 
 class ActiveItem(msgspec.Struct, frozen=True, gc=False):
     """One value to be blocked, the ids of the objects that name it, and their audiences.
 
     It holds from `valid_from_us`, the earliest of these objects', until before
-    `valid_until_us`, the latest.
+    `valid_until_us`, the latest. `sources` has one for each entry that names it.
     """
 
     type: str
@@ -95,6 +122,7 @@ class ActiveItem(msgspec.Struct, frozen=True, gc=False):
     audiences: tuple[int, ...]
     valid_from_us: int = 0
     valid_until_us: int = FOREVER_US
+    sources: tuple[Source, ...] = ()
 
     @property
     def display(self) -> str:
@@ -192,17 +220,42 @@ def _items(db: sqlite3.Connection, terms: dict[str, Any]) -> Iterator[ActiveItem
     # Pages follow each other in order; SQLite promises no order inside one.
     pages = (sorted(_item_rows(text)) for (text,) in db.execute(_ITEMS, terms))
     rows = itertools.chain.from_iterable(pages)
-    for (type_, value), group in itertools.groupby(rows, key=_of_type_and_value):
-        together = list(group)
-        ids: tuple[str, ...] = (together[0][2],)
-        audiences: tuple[int, ...] = (together[0][3],)
-        from_us, until_us = together[0][5:]
-        if len(together) > 1:
-            ids = tuple(dict.fromkeys([row[2] for row in together]))
-            audiences = tuple(sorted({row[3] for row in together}))
-            from_us = min([row[5] for row in together])
-            until_us = max([row[6] for row in together])
-        yield ActiveItem(type_, value, ids, audiences, from_us, until_us)
+    for _, group in itertools.groupby(rows, key=_of_type_and_value):
+        yield _together(list(group))
+
+
+def _together(rows: Sequence[_ItemRow]) -> ActiveItem:
+    """One value, of the rows that name it."""
+    type_, value, object_id, audience, _, from_us, until_us = rows[0][:7]
+    ids: tuple[str, ...] = (object_id,)
+    audiences: tuple[int, ...] = (audience,)
+    sources = tuple([Source(*row[7:]) for row in rows])
+    if len(rows) > 1:
+        ids = tuple(dict.fromkeys([row[2] for row in rows]))
+        audiences = tuple(sorted({row[3] for row in rows}))
+        from_us = min([row[5] for row in rows])
+        until_us = max([row[6] for row in rows])
+    return ActiveItem(type_, value, ids, audiences, from_us, until_us, sources)
+
+
+def read_named(
+    db: sqlite3.Connection,
+    observable: Observable,
+    audiences: Sequence[int],
+    now_us: int,
+    *,
+    exercise: bool,
+) -> ActiveItem | None:
+    """See `Active.named`."""
+    terms = {
+        "type": observable.type,
+        "value": observable.value,
+        "audiences": json.dumps(audiences),
+        "exercise": int(exercise),
+        "now_us": now_us,
+    }
+    rows = sorted(_item_rows(db.execute(_NAMED, terms).fetchone()[0]))
+    return _together(rows) if rows else None
 
 
 def _rest(db: sqlite3.Connection, terms: dict[str, Any]) -> Iterator[NotBlockable]:

@@ -10,6 +10,7 @@ from bayanihan.readers.feeds.engines import Engines
 from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, Item, render
 from bayanihan.readers.feeds.fuzzy import FUZZY
 from bayanihan.readers.feeds.hosts import HOSTS
+from bayanihan.readers.feeds.judge import Judge
 from bayanihan.readers.feeds.lists import ADDRESS_LIST, HASHES, URLS
 from bayanihan.readers.feeds.mail_maps import POSTFIX, RSPAMD
 from bayanihan.readers.feeds.maker import unexamined
@@ -29,6 +30,7 @@ from bayanihan.readers.feeds.suricata import SURICATA
 from bayanihan.readers.feeds.table import CSV
 from bayanihan.readers.feeds.unbound import UNBOUND
 from bayanihan.readers.feeds.version import Rendered
+from bayanihan.readers.feeds.whose import Whose
 from bayanihan.readers.feeds.zeek import ZEEK
 
 FORMATS: dict[str, Format] = {
@@ -48,9 +50,11 @@ __all__ = [
     "Format",
     "Heading",
     "Item",
+    "Judge",
     "LeftOut",
     "Press",
     "Rendered",
+    "Whose",
     "never_block_lines",
     "policy_digest",
     "render",

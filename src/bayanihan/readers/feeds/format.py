@@ -24,6 +24,11 @@ CANARY_NAME = "canary.bayanihan.invalid"
 CANARY_ADDRESS = "192.0.2.254"
 CANARY_URL = f"http://{CANARY_NAME}/"
 
+# What most engines can say, what those can that also tell somebody, and what a table can.
+BLOCKING = frozenset({"block"})
+ALERTING = frozenset({"block", "alert"})
+EVERY_MODE = frozenset({"block", "alert", "shadow"})
+
 NAMES = frozenset({"domain"})
 ADDRESSES = frozenset({"ipv4", "ipv6", "cidr4", "cidr6"})
 
@@ -38,7 +43,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
     `ids` are the objects that name it, `level` the strictest TLP level that it was told
     under. It holds from `valid_from_us` until before `valid_until_us` (`FOREVER_US`: no end).
-    `mode` is `block` or `alert`, as the policy decides.
+    `mode` and the reason `why` are what `decide` says.
     """
 
     type: str
@@ -49,6 +54,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     valid_until_us: int = FOREVER_US
     exercise: bool = False
     mode: str = "block"
+    why: str = ""
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -97,6 +103,7 @@ class Format(msgspec.Struct, frozen=True):
         limit: how many items the engine can take; 0 where it says nothing. The newest stay.
         single: whether each of `lines` is one line, so that changes of lines can be told.
         check: what a strict reader of ours finds wrong with a whole file; None if nothing.
+        modes: those of `decide` that it can say; what has another is listed beside it.
     """
 
     name: str
@@ -114,6 +121,7 @@ class Format(msgspec.Struct, frozen=True):
     limit: int = 0
     single: bool = True
     check: Callable[[bytes], str | None] | None = None
+    modes: frozenset[str] = BLOCKING
 
 
 class Together(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import Format, Heading, Item, commented
+from bayanihan.readers.feeds.format import ALERTING, Format, Heading, Item, commented
 
 THRESHOLD = 30
 
@@ -44,4 +44,5 @@ FUZZY = Format(
     head=head,
     lines=lines,
     canary=_CANARY,
+    modes=ALERTING,
 )

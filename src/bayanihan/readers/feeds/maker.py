@@ -6,24 +6,26 @@ import base64
 import hashlib
 import hmac
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from bayanihan.core import feed_delta
 from bayanihan.core.marking import strictest
-from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.observables import Observable
 from bayanihan.core.signing import to_text
 from bayanihan.errors import Refused, Unavailable
-from bayanihan.readers.active import Active
+from bayanihan.readers.active import UNSTATED, Active, ActiveItem, Source
 from bayanihan.readers.feeds import grammar
 from bayanihan.readers.feeds.draft import Draft, drafted
-from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, why_not
+from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Item, why_not
 from bayanihan.readers.feeds.gate import Sifted, Verdict, sift
+from bayanihan.readers.feeds.judge import Judge
+from bayanihan.readers.feeds.parted import sayable
 from bayanihan.readers.feeds.shelf import Key
 from bayanihan.readers.feeds.stock import Stock, Store, stocked
 from bayanihan.readers.feeds.version import Rendered
+from bayanihan.readers.feeds.whose import ANYBODY, Whose
 
 Examine = Callable[[str, Mapping[str, bytes]], Verdict]
 
@@ -44,7 +46,7 @@ class Maker:
         active: Active,
         formats: Mapping[str, Format],
         *,
-        never_block: NeverBlock,
+        judge: Judge,
         policy: str,
         level_of: Callable[[int], str],
         seal: Callable[[int], str],
@@ -55,7 +57,7 @@ class Maker:
     ) -> None:
         self._active = active
         self.formats = dict(formats)
-        self._never_block = never_block
+        self.judge = judge
         self._policy = policy
         self._find_level = level_of
         self._levels: dict[int, str] = {}
@@ -87,19 +89,47 @@ class Maker:
             level = self._levels[audience] = self._find_level(audience)
         return level
 
-    def refusal(self, feed: str, observable: Observable) -> tuple[str, str] | None:
-        """See `Press.refusal`."""
-        format_, exercise = self.named(feed)
-        if observable.type not in format_.types:
-            return "not-expressed", why_not(observable.type, format_.types)
-        reason = self._never_block.reason(observable, exercise=exercise)
+    def refusal(self, feed: str, item: Item) -> tuple[str, str] | None:
+        """How a feed treats a judged item; None when it carries it. See `Press.refusal`."""
+        format_, _ = self.named(feed)
+        if item.type not in format_.types:
+            return "not-expressed", why_not(item.type, format_.types)
+        if not sayable(format_, item):
+            return item.mode, item.why
         poison = self._poison.get(format_.name)
-        if reason is None and poison:
-            reason = poison.get((observable.type, observable.value))
-        if reason is not None:
+        if poison and (reason := poison.get((item.type, item.value))):
             return "held", reason
-        reason = format_.refusal(observable)
+        reason = format_.refusal(Observable(item.type, item.value))
         return None if reason is None else ("not-expressed", reason)
+
+    def judged(
+        self,
+        observable: Observable,
+        rights: tuple[int, ...],
+        now_us: int,
+        *,
+        exercise: bool,
+        whose: Whose = ANYBODY,
+    ) -> Item:
+        """A value as these rights see it now, with what becomes of it.
+
+        One that they do not see is judged as if the hub's operator told of it now.
+        """
+        named = self._active.named(observable, rights, now_us, exercise=exercise)
+        if named is None:
+            source = Source("HUB", "", UNSTATED, now_us)
+            named = ActiveItem(observable.type, observable.value, (), (), sources=(source,))
+        found = self.judge.decision(
+            named,
+            now_us,
+            exercise=exercise,
+            whose=whose,
+            seen=self._seen(rights, exercise=exercise),
+        )
+        return Item(observable.type, observable.value, named.ids, mode=found.mode, why=found.reason)
+
+    def _seen(self, rights: tuple[int, ...], *, exercise: bool) -> Callable[[Sequence[str]], int]:
+        return partial(self._active.seen, audiences=rights, exercise=exercise)
 
     def published(self, key: Key, now_us: int) -> Rendered:
         """A version that the engine takes, with what it refuses held.
@@ -162,10 +192,10 @@ class Maker:
                 self._rest.notify_all()
 
     def _drafted(self, key: Key, now_us: int) -> Draft:
-        feed, rights = key
+        feed, rights, whose = key
         format_, exercise = self.named(feed)
         poison = self._poison.get(format_.name, {})
-        stock = self._stock(rights, now_us, exercise=exercise)
+        stock = self._stock(rights, whose, now_us, exercise=exercise)
         return drafted(
             format_,
             stock,
@@ -177,9 +207,11 @@ class Maker:
             tag=self._tag((key, stock.position, stock.boundary_us, sorted(poison))),
         )
 
-    def _stock(self, rights: tuple[int, ...], now_us: int, *, exercise: bool) -> Stock:
+    def _stock(
+        self, rights: tuple[int, ...], whose: Whose, now_us: int, *, exercise: bool
+    ) -> Stock:
         """What these rights may carry now, walked through once for all feeds."""
-        key = (rights, exercise)
+        key = (rights, whose, exercise)
         with self._stocking:
             found = self._stocks.get(key)
             # The fold may commit before it tells, so what is kept may be ahead of it.
@@ -190,7 +222,14 @@ class Maker:
             ):
                 return found
             with self._active.view(rights, now_us, exercise=exercise) as view:
-                made = stocked(view, self._never_block, exercise=exercise, level_of=self._strictest)
+                judge = partial(
+                    self.judge.decision,
+                    now_us=now_us,
+                    exercise=exercise,
+                    whose=whose,
+                    seen=self._seen(rights, exercise=exercise),
+                )
+                made = stocked(view, judge, exercise=exercise, level_of=self._strictest)
             self._stocks.put(key, made)
             return made
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import Format, Heading, Item, Together, commented
+from bayanihan.readers.feeds.format import ALERTING, Format, Heading, Item, Together, commented
 from bayanihan.readers.feeds.rule_text import sigma_refusal, yara_name, yara_refusal
 
 _CANARY_YARA = "the rule `bayanihan_canary` matches a file with the words `bayanihan canary`"
@@ -77,6 +77,7 @@ YARA = Format(
     together=together_yara,
     canary=_CANARY_YARA,
     single=False,
+    modes=ALERTING,
 )
 SIGMA = Format(
     name="sigma.yml",
@@ -88,4 +89,5 @@ SIGMA = Format(
     lines=lines_sigma,
     canary=_CANARY_SIGMA,
     single=False,
+    modes=ALERTING,
 )

@@ -20,7 +20,7 @@ import msgspec
 
 from bayanihan.core import moment
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import Format, Heading, Item
+from bayanihan.readers.feeds.format import ALERTING, Format, Heading, Item
 from bayanihan.readers.feeds.stix_bundle import NAMESPACE
 
 EVENT_LIMIT = 5_000
@@ -154,4 +154,5 @@ MISP = Format(
     pages=pages,
     canary=_CANARY,
     check=check,
+    modes=ALERTING,
 )

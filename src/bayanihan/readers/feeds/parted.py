@@ -17,12 +17,16 @@ _SHOWN = 200
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A value that is not in a feed, with the reason and one object that names it."""
+    """A value that is not in a feed, with the reason and one object that names it.
+
+    `mode` is what `decide` says of it: `alert` and `shadow` wait for more, `held` stays out.
+    """
 
     value: str
     type: str
     reason: str
     id: str
+    mode: str = "held"
 
 
 class Parted:
@@ -69,6 +73,9 @@ class Parted:
             self._hold(item, reason)
         refusal, poison = self._format.refusal, self._poison
         for item in items:
+            if item.mode != "block" and not sayable(self._format, item):
+                self._hold(item, item.why, item.mode)
+                continue
             if poison and (item.type, item.value) in poison:
                 self._hold(item, poison[item.type, item.value])
                 continue
@@ -96,11 +103,11 @@ class Parted:
             self._cannot(item, reason)
         self.inside = sorted(newest[:limit], key=lambda item: (item.type, item.value))
 
-    def _hold(self, item: Item, reason: str) -> None:
+    def _hold(self, item: Item, reason: str, mode: str = "held") -> None:
         self.held_total += 1
         if len(self.held) < LISTED_LIMIT:
             value = shown(item.type, item.value)
-            self.held.append(LeftOut(value, item.type, reason, item.ids[0]))
+            self.held.append(LeftOut(value, item.type, reason, item.ids[0], mode))
 
     def _cannot(self, item: Item, reason: str) -> None:
         self.not_expressed_total += 1
@@ -109,6 +116,13 @@ class Parted:
     def _list(self, value: str, type_: str, reason: str, object_id: str) -> None:
         if len(self.not_expressed) < LISTED_LIMIT:
             self.not_expressed.append(LeftOut(shown(type_, value), type_, reason, object_id))
+
+
+def sayable(format_: Format, item: Item) -> bool:
+    """Whether a format can say an item's mode; a rule for the wire has an action of its own."""
+    if item.type in {"suricata", "snort"}:
+        return item.mode == "block"
+    return item.mode in format_.modes
 
 
 def shown(type_: str, value: str) -> str:

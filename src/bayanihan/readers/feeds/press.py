@@ -19,15 +19,18 @@ import msgspec
 
 from bayanihan.core import feed_delta
 from bayanihan.core.feed_delta import Delta
-from bayanihan.core.never_block import NeverBlock
+from bayanihan.core.marking import Viewer
 from bayanihan.core.observables import Observable
 from bayanihan.errors import BayanihanError, Refused, Unavailable
 from bayanihan.readers.active import Active
-from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format
+from bayanihan.readers.feeds.decide import checked_profile
+from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Item
 from bayanihan.readers.feeds.history import History, Step
+from bayanihan.readers.feeds.judge import Judge
 from bayanihan.readers.feeds.maker import Examine, Maker, unexamined
 from bayanihan.readers.feeds.shelf import Key, Shelf
 from bayanihan.readers.feeds.version import Rendered
+from bayanihan.readers.feeds.whose import ANYBODY, Whose
 
 ASK_AGAIN_US = 60_000_000
 
@@ -40,7 +43,7 @@ class Press:
     Args:
         active: the active set.
         formats: by name; each is served under its name and under `exercise-` and its name.
-        never_block: what may not be blocked, whoever asks.
+        judge: what becomes of a value, and why.
         policy: names these rules and this software, see `policy_digest`.
         level_of: the TLP level of an audience id.
         seal: the cursor of a position, as `Cursors.seal`.
@@ -55,7 +58,7 @@ class Press:
         active: Active,
         formats: Mapping[str, Format],
         *,
-        never_block: NeverBlock,
+        judge: Judge,
         policy: str,
         level_of: Callable[[int], str],
         seal: Callable[[int], str],
@@ -68,7 +71,7 @@ class Press:
         self._maker = Maker(
             active,
             formats,
-            never_block=never_block,
+            judge=judge,
             policy=policy,
             level_of=level_of,
             seal=seal,
@@ -108,26 +111,36 @@ class Press:
                 return feed
         raise Refused("not-found", "There is no such feed", where="feed")
 
-    def ready(self, feed: str, audiences: Iterable[int], now_us: int) -> Rendered | None:
+    def whose(self, viewer: Viewer, profile: str = "") -> Whose:
+        """Whose policy counts for a viewer. Raises `Refused("bad-parameter")` for no profile."""
+        return Whose(viewer.member, checked_profile(profile))
+
+    def ready(
+        self, feed: str, audiences: Iterable[int], now_us: int, whose: Whose = ANYBODY
+    ) -> Rendered | None:
         """The present version, if it is made and examined already. Never blocks for long.
 
         Raises:
             Refused: `not-found` for a name that is no feed.
         """
-        key = self._key(feed, audiences)
+        key = self._key(feed, audiences, whose)
         with self._lock:
             return self._current(self._good, key, now_us)
 
-    def last_good(self, feed: str, audiences: Iterable[int], now_us: int) -> Rendered | None:
+    def last_good(
+        self, feed: str, audiences: Iterable[int], now_us: int, whose: Whose = ANYBODY
+    ) -> Rendered | None:
         """The last version that was published and from which time alone took nothing since."""
-        key = self._key(feed, audiences)
+        key = self._key(feed, audiences, whose)
         with self._lock:
             found = self._good.get(key)
         if found is None or not found.boundary_us <= now_us < found.next_change_us:
             return None
         return found
 
-    def version(self, feed: str, audiences: Iterable[int], now_us: int) -> Rendered:
+    def version(
+        self, feed: str, audiences: Iterable[int], now_us: int, whose: Whose = ANYBODY
+    ) -> Rendered:
         """The present version, made and examined now if need be: for a worker thread.
 
         Args:
@@ -135,13 +148,14 @@ class Press:
             audiences: what the viewer may see, as `Ledger.rights` gives it. RED is left out:
                 it is for the persons named, never for a feed.
             now_us: UTC microseconds.
+            whose: the viewer's member, and the profile of what loads the feed.
 
         Raises:
             Refused: `not-found` for a name that is no feed.
             Unavailable: `feed-refused` when the engine takes no version of it, and there is
                 no good one from before.
         """
-        key = self._key(feed, audiences)
+        key = self._key(feed, audiences, whose)
         while True:
             with self._lock:
                 found = self._current(self._good, key, now_us)
@@ -168,19 +182,23 @@ class Press:
         mine.set_result(made)
         return made
 
-    def delta(self, found: Rendered, audiences: Iterable[int], since: str) -> Delta | None:
+    def delta(
+        self, found: Rendered, audiences: Iterable[int], since: str, whose: Whose = ANYBODY
+    ) -> Delta | None:
         """What changed since a cursor, up to a version; None when that is not known.
 
         Args:
             found: the version to come to, as `ready` or `version` gave it.
             audiences: the viewer's, as for that version.
             since: the cursor that came with the version that the asker has.
+            whose: as for that version.
         """
         if found.parts is None:
             return None
         with self._lock:
-            history = self._histories.get(self._key(found.feed, audiences))
-            good = self._good.get(self._key(found.feed, audiences))
+            key = self._key(found.feed, audiences, whose)
+            history = self._histories.get(key)
+            good = self._good.get(key)
             if good is not found:
                 return None
             step = history.since(since) if history else None
@@ -205,18 +223,51 @@ class Press:
             removed=step.removed,
         )
 
-    def refusal(self, feed: str, observable: Observable) -> tuple[str, str] | None:
+    def refusal(
+        self,
+        feed: str,
+        observable: Observable,
+        audiences: Iterable[int] = (),
+        now_us: int = 0,
+        whose: Whose = ANYBODY,
+    ) -> tuple[str, str] | None:
         """How a feed would treat a value: None when it carries it.
 
-        Otherwise (`held` or `not-expressed`, the reason).
+        Otherwise (`held`, `alert`, `shadow` or `not-expressed`, the reason).
 
         Raises:
             Refused: `not-found` for a name that is no feed.
         """
-        return self._maker.refusal(feed, observable)
+        return self._maker.refusal(feed, self.judged(feed, observable, audiences, now_us, whose))
+
+    def judged(
+        self,
+        feed: str,
+        observable: Observable,
+        audiences: Iterable[int],
+        now_us: int,
+        whose: Whose = ANYBODY,
+    ) -> Item:
+        """A value with what becomes of it, in the world of a feed: the real one or exercises'.
+
+        Raises:
+            Refused: `not-found` for a name that is no feed.
+        """
+        _, exercise = self._maker.named(feed)
+        rights = self._rights(audiences, exercise=exercise)
+        return self._maker.judged(observable, rights, now_us, exercise=exercise, whose=whose)
+
+    def treats(self, feed: str, item: Item) -> tuple[str, str] | None:
+        """As `refusal`, of an item that was judged."""
+        return self._maker.refusal(feed, item)
 
     def blocked(
-        self, feed: str, object_id: str, audiences: Iterable[int], now_us: int
+        self,
+        feed: str,
+        object_id: str,
+        audiences: Iterable[int],
+        now_us: int,
+        whose: Whose = ANYBODY,
     ) -> tuple[str, ...]:
         """The values that a feed carries for these audiences because of one object, sorted.
 
@@ -224,10 +275,14 @@ class Press:
             Refused: `not-found` for a name that is no feed.
         """
         self._maker.named(feed)
-        return self.carried(object_id, audiences, now_us).get(feed, ())
+        return self.carried(object_id, audiences, now_us, whose).get(feed, ())
 
     def carried(
-        self, object_id: str, audiences: Iterable[int], now_us: int
+        self,
+        object_id: str,
+        audiences: Iterable[int],
+        now_us: int,
+        whose: Whose = ANYBODY,
     ) -> dict[str, tuple[str, ...]]:
         """The feeds that carry values because of one object, with these values, sorted."""
         audiences = tuple(audiences)
@@ -240,27 +295,38 @@ class Press:
                 if standing.exercise == exercise and standing.holds(now_us)
                 for item in standing.items
             }
+            judged = [
+                self._maker.judged(item, rights, now_us, exercise=exercise, whose=whose)
+                for item in items
+            ]
             prefix = EXERCISE_PREFIX if exercise else ""
             for feed in sorted(prefix + name for name in self._maker.formats) if items else ():
                 found[feed] = tuple(
-                    sorted(item.value for item in items if self.refusal(feed, item) is None)
+                    sorted(item.value for item in judged if self.treats(feed, item) is None)
                 )
         return {feed: values for feed, values in found.items() if values}
 
-    def listing(self, audiences: Iterable[int], now_us: int) -> list[dict[str, Any]]:
+    def listing(
+        self, audiences: Iterable[int], now_us: int, whose: Whose = ANYBODY
+    ) -> list[dict[str, Any]]:
         """Every feed as these audiences see it, in the shape of `feed --list --json`.
 
         Asks no engine: what was not examined yet is not verified.
         """
         audiences = tuple(audiences)
-        return [self._row(self._listed(feed, audiences, now_us)) for feed in self.feeds]
+        return [
+            self._row(self._listed(self._key(feed, audiences, whose), now_us))
+            for feed in self.feeds
+        ]
 
-    def prove(self, audiences: Iterable[int], now_us: Callable[[], int]) -> None:
+    def prove(
+        self, audiences: Iterable[int], now_us: Callable[[], int], whose: Whose = ANYBODY
+    ) -> None:
         """Have the engines asked, one after the other, about what was not examined yet."""
         audiences = tuple(audiences)
         at_us = now_us()
         for feed in self.feeds:
-            key = self._key(feed, audiences)
+            key = self._key(feed, audiences, whose)
             with self._lock:
                 known = key in self._proving or self._current(self._good, key, at_us)
                 if known or self._closed:
@@ -277,7 +343,7 @@ class Press:
 
     def _prove(self, key: Key, now_us: Callable[[], int]) -> None:
         try:
-            self.version(*key, now_us())
+            self.version(key.feed, key.rights, now_us(), key.whose)
         except BayanihanError as error:
             logger.warning("%s could not be made: %s", key[0], error)
         finally:
@@ -298,8 +364,7 @@ class Press:
             "not_expressed_total": found.not_expressed_total,
         }
 
-    def _listed(self, feed: str, audiences: tuple[int, ...], now_us: int) -> Rendered:
-        key = self._key(feed, audiences)
+    def _listed(self, key: Key, now_us: int) -> Rendered:
         with self._lock:
             found = self._current(self._good, key, now_us)
             found = found or self._current(self._unproved, key, now_us)
@@ -309,9 +374,9 @@ class Press:
                 self._unproved.put(key, found)
         return found
 
-    def _key(self, feed: str, audiences: Iterable[int]) -> Key:
+    def _key(self, feed: str, audiences: Iterable[int], whose: Whose) -> Key:
         _, exercise = self._maker.named(feed)
-        return feed, self._rights(audiences, exercise=exercise)
+        return Key(feed, self._rights(audiences, exercise=exercise), whose)
 
     def _rights(self, audiences: Iterable[int], *, exercise: bool) -> tuple[int, ...]:
         known = self._active.known(audiences, exercise=exercise)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from bayanihan.readers.feeds.version import Rendered
+from bayanihan.readers.feeds.whose import ANYBODY, Whose
 
 KEPT_LIMIT = 1_024
 KEPT_LIMIT_BYTES = 512 * 1024 * 1024
 
-# A feed and the audiences that its viewer sees.
-Key = tuple[str, tuple[int, ...]]
+
+class Key(NamedTuple):
+    """A feed, the audiences that its viewer sees, and whose policy counts."""
+
+    feed: str
+    rights: tuple[int, ...]
+    whose: Whose = ANYBODY
 
 
 class Shelf:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from bayanihan.core.observables import Observable
 from bayanihan.readers.feeds.format import (
     ADDRESSES,
+    ALERTING,
     CANARY_NAME,
     NAMES,
     Format,
@@ -96,4 +97,5 @@ SNORT = Format(
     lines=lambda item: [_rule(item)],
     together=together,
     canary=_CANARY,
+    modes=ALERTING,
 )

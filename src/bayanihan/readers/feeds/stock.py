@@ -1,4 +1,4 @@
-"""What some rights may carry at one moment: the active set, held against the never-block list.
+"""What some rights may carry at one moment: the active set, each value judged.
 
 One walk through the active set serves every feed that is made of it.
 """
@@ -10,19 +10,22 @@ from collections.abc import Callable
 
 import msgspec
 
-from bayanihan.core.never_block import NeverBlock
-from bayanihan.core.observables import Observable
-from bayanihan.readers.active import NotBlockable, View
+from bayanihan.readers.active import ActiveItem, NotBlockable, View
+from bayanihan.readers.feeds.decide import Decision
 from bayanihan.readers.feeds.format import Item
+from bayanihan.readers.feeds.whose import Whose
 
 # The first patterns that can become no block; their total counts all.
 REST_LISTED = 1_000
 KEPT_LIMIT = 16
 KEPT_LIMIT_ITEMS = 1_500_000
 
+# The audiences seen, by whom, and whether it is the exercise's.
+Class = tuple[tuple[int, ...], Whose, bool]
+
 
 class Stock(msgspec.Struct, frozen=True):
-    """A view in memory, parted by the never-block list.
+    """A view in memory, parted by what `decide` says.
 
     `items` and `held` are by type, each in order of values; `held` has the reasons. The
     other fields are those of the `View`, `rest` the first `REST_LISTED` and `rest_total`
@@ -47,7 +50,7 @@ class Stock(msgspec.Struct, frozen=True):
 
 def stocked(
     view: View,
-    never_block: NeverBlock,
+    judge: Callable[[ActiveItem], Decision],
     *,
     exercise: bool,
     level_of: Callable[[tuple[int, ...]], str],
@@ -55,7 +58,11 @@ def stocked(
     """The stock of a view, which is walked through once."""
     items: dict[str, list[Item]] = {}
     held: dict[str, list[tuple[Item, str]]] = {}
+    boundary_us, next_change_us = view.boundary_us, view.next_change_us
     for each in view.items:
+        found = judge(each)
+        boundary_us = max(boundary_us, found.since_us)
+        next_change_us = min(next_change_us, found.until_us)
         item = Item(
             each.type,
             each.value,
@@ -64,12 +71,13 @@ def stocked(
             each.valid_from_us,
             each.valid_until_us,
             exercise,
+            found.mode,
+            found.reason,
         )
-        reason = never_block.reason(Observable(each.type, each.value), exercise=exercise)
-        if reason is None:
-            items.setdefault(each.type, []).append(item)
+        if found.mode == "held":
+            held.setdefault(each.type, []).append((item, found.reason))
         else:
-            held.setdefault(each.type, []).append((item, reason))
+            items.setdefault(each.type, []).append(item)
     rest: list[NotBlockable] = []
     total = 0
     for part in view.rest:
@@ -78,9 +86,9 @@ def stocked(
             rest.append(part)
     return Stock(
         view.position,
-        view.boundary_us,
-        view.next_change_us,
-        view.changed_us,
+        boundary_us,
+        next_change_us,
+        max(view.changed_us, boundary_us),
         items,
         held,
         tuple(rest),
@@ -92,16 +100,16 @@ class Store:
     """The latest stock of each class of rights, bounded. The caller holds a lock."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[tuple[int, ...], bool], Stock] = OrderedDict()
+        self._kept: OrderedDict[Class, Stock] = OrderedDict()
 
-    def get(self, key: tuple[tuple[int, ...], bool]) -> Stock | None:
+    def get(self, key: Class) -> Stock | None:
         """The stock of rights, real or exercise."""
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
         return found
 
-    def put(self, key: tuple[tuple[int, ...], bool], stock: Stock) -> None:
+    def put(self, key: Class, stock: Stock) -> None:
         """Keep a stock in place of the one before."""
         self._kept.pop(key, None)
         self._kept[key] = stock

@@ -17,6 +17,7 @@ from bayanihan.core.observables import Observable, host_of, observe
 from bayanihan.errors import Refused
 from bayanihan.readers.feeds.format import (
     ADDRESSES,
+    ALERTING,
     CANARY_NAME,
     NAMES,
     Format,
@@ -152,4 +153,5 @@ SURICATA = Format(
     lines=lambda item: [text for _, text in _rules(item)],
     together=together,
     canary=_CANARY,
+    modes=ALERTING,
 )

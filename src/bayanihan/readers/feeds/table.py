@@ -11,7 +11,7 @@ import io
 from bayanihan.core import moment
 from bayanihan.core.observables import TYPES, Observable
 from bayanihan.readers.active import FOREVER_US
-from bayanihan.readers.feeds.format import Format, Heading, Item, commented
+from bayanihan.readers.feeds.format import EVERY_MODE, Format, Heading, Item, commented
 
 COLUMNS = ("type", "value", "tlp", "mode", "valid_from", "valid_until", "exercise", "objects")
 
@@ -75,4 +75,5 @@ CSV = Format(
     lines=lines,
     canary=_CANARY,
     check=check,
+    modes=EVERY_MODE,
 )

@@ -10,6 +10,7 @@ import re
 from bayanihan.core.observables import HASH_DIGITS, Observable
 from bayanihan.readers.feeds.format import (
     ADDRESSES,
+    ALERTING,
     CANARY_NAME,
     NAMES,
     Format,
@@ -67,5 +68,6 @@ ZEEK = Format(
     head=head,
     lines=lines,
     canary=_CANARY,
+    modes=ALERTING,
 )
 assert ADDRESSES | NAMES <= ZEEK.types <= ADDRESSES | NAMES | {"url", "email", *HASH_DIGITS}

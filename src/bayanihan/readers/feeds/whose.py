@@ -1,0 +1,18 @@
+"""Whose policy counts for a feed, beside that of the hub."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Whose(NamedTuple):
+    """Whose policy counts beside the hub's: the viewer's member, and what loads the feed.
+
+    Both are "" where there is none; the profile is one of `decide.PROFILES`.
+    """
+
+    home: str = ""
+    profile: str = ""
+
+
+ANYBODY = Whose()
