@@ -188,6 +188,22 @@ def test_one_that_stands_behind_an_erasure_is_not_called_wrong(
         assert report.unchecked == []
 
 
+def test_an_erasure_in_the_middle_of_the_check_is_not_called_a_fault(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    sow(ledger, 0, 20)
+
+    def again() -> Sizes:
+        ledger.erase(SG, "note--5", "x")
+        return Sizes(None, ledger.epoch)
+
+    with contextlib.closing(Sizes(tmp_path / "p", ledger.epoch, 20)) as projection:
+        level(projection, ledger)
+        report = Report()
+        check_projection(projection, again, ledger.store, report)
+        assert (report.faults, report.unchecked) == ([], ["sizes"])
+
+
 def test_an_erased_body_leaves_the_file(ledger: Ledger, tmp_path: Path) -> None:
     name = b"Maria Clara of Binondo, account 4711"
     sow(ledger, 0, 20)
