@@ -93,6 +93,9 @@ CODES: dict[str, Code] = {
         503, "unavailable", "Wait: the hub tries again. Its operator sees why in `feed --list`."
     ),
     "disk-full": Code(507, "unavailable", "Free space on the hub's disk; nothing was stored."),
+    "store-away": Code(
+        503, "unavailable", "Wait: the hub goes on by itself when its database is back."
+    ),
     "clock-behind": Code(
         503, "unavailable", "Wait for the seconds named; set the hub's clock if it stays so."
     ),
@@ -100,6 +103,11 @@ CODES: dict[str, Code] = {
     "data-locked": Code(500, "broken", "Stop the other hub that uses this data directory."),
     "data-newer": Code(500, "broken", "Use the version that wrote this data directory."),
     "record-damaged": Code(500, "broken", "Run `bayanihan verify`; restore the last backup."),
+    "history-lost": Code(
+        500,
+        "broken",
+        "Promote the server that has the missing entries, or begin a new history with `restore`.",
+    ),
     "clock-jumped": Code(500, "broken", "Set the machine's clock, then start the hub again."),
     "internal": Code(500, "broken", "Report the error id to the operator."),
 }

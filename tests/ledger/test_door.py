@@ -17,6 +17,8 @@ from bayanihan.core.merkle import root_of, verify_consistency, verify_inclusion
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.ledger import Draft, Ledger, SqliteStore, Where, check_ledger
 from bayanihan.ledger.runs import SortedRuns
+from bayanihan.ledger.state import Documents
+from tests.sim.engine import reading, sqlite_of
 
 GREEN = Audience("green")
 SG = Viewer(key="k", person="ana", member="SG")
@@ -125,9 +127,9 @@ def test_what_arrives_between_two_audiences_is_not_stepped_over(ledger: Ledger) 
             if len(asked) == 3:  # both flags of the first audience have answered
                 positions.extend([add(shown[0], "late--0"), add(shown[1], "late--1")])
 
-    ledger.store.reading.set_trace_callback(meanwhile)
+    reading(ledger).set_trace_callback(meanwhile)
     page = ledger.read(SG, 0, 10)
-    ledger.store.reading.set_trace_callback(None)
+    reading(ledger).set_trace_callback(None)
     assert len(asked) >= 3
     seen = [item.entry.position for item in page.items]
     rest = ledger.read(SG, page.last, 10)
@@ -189,12 +191,12 @@ def test_an_index_that_cannot_be_filled_refuses_every_append(tmp_path: Path) -> 
 
 def test_connections_end_with_their_threads(ledger: Ledger) -> None:
     ledger.append(drafts(0, 3))
-    before = len(ledger.store.readers)
+    before = len(sqlite_of(ledger).readers)
     for _ in range(30):
         thread = threading.Thread(target=ledger.read, args=(SG, 0, 10))
         thread.start()
         thread.join()
-    assert len(ledger.store.readers) == before
+    assert len(sqlite_of(ledger).readers) == before
 
 
 def test_rights_are_kept_for_so_many_viewers(ledger: Ledger) -> None:
@@ -272,7 +274,7 @@ def test_a_loop_that_is_gone_does_not_stop_the_writer(tmp_path: Path) -> None:
 
         entered, go_on = threading.Event(), threading.Event()
 
-        def slow(connection: sqlite3.Connection) -> int:
+        def slow(documents: Documents) -> int:
             entered.set()
             go_on.wait(30)
             return 1

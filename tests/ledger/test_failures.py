@@ -14,7 +14,7 @@ import pytest
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.ledger import Change, Draft, Ledger, SqliteStore, check_ledger
-from bayanihan.ledger.writer import explain
+from bayanihan.ledger.explain import explain
 
 GREEN = Audience("green")
 SG = Viewer(key="k", person="ana", member="SG")

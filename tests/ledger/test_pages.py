@@ -10,6 +10,7 @@ import pytest
 
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.ledger import Draft, Ledger
+from tests.sim.engine import reading
 
 SG = Viewer(key="k", person="ana", member="SG")
 HIDDEN = Audience("red", persons=("somebody",))
@@ -34,7 +35,7 @@ def test_a_page_of_a_rare_audience_is_found_by_index(ledger: Ledger) -> None:
         numbers = range(at, at + 5_000)
         ledger.append([draft(n, RARE if n in rare else HIDDEN) for n in numbers])
     asked: list[str] = []
-    connection = ledger.store.reading
+    connection = reading(ledger)
     connection.set_trace_callback(asked.append)
     page = ledger.read(SG, 0, 10)
     connection.set_trace_callback(None)
@@ -67,9 +68,9 @@ def test_the_work_for_a_page_does_not_grow_with_what_is_hidden(ledger: Ledger) -
             return 0
 
         ledger.read(SG, 0, 10)  # what is learnt once is not counted
-        ledger.store.reading.set_progress_handler(tick, 1)
+        reading(ledger).set_progress_handler(tick, 1)
         page = ledger.read(SG, 0, 10)
-        ledger.store.reading.set_progress_handler(None, 1)
+        reading(ledger).set_progress_handler(None, 1)
         assert page.items[-1].entry.object_id == f"note--{end}"
         steps.append(count[0])
     assert steps[1] < steps[0] * 1.5

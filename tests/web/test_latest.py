@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bayanihan.core.marking import PUBLIC, Audience, Group, Viewer, may_see
 from bayanihan.ledger import Draft, Ledger
 from bayanihan.web.latest import newest
+from tests.sim.engine import reading
 
 REGION = Group("region", 1, ("SG", "TH"))
 AUDIENCES = (
@@ -78,11 +79,11 @@ def test_each_audience_is_asked_through_the_index(tmp_path: Path) -> None:
     asked: list[str] = []
     try:
         ledger.append([draft(number, number % 5, False) for number in range(50)])
-        ledger.store.reading.set_trace_callback(asked.append)
+        reading(ledger).set_trace_callback(asked.append)
         newest(ledger, VIEWERS[1], None, 25)
-        ledger.store.reading.set_trace_callback(None)
+        reading(ledger).set_trace_callback(None)
         for statement in (each for each in asked if "FROM entries" in each):
-            plan = ledger.store.reading.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+            plan = reading(ledger).execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
             told = " ".join(str(row[3]) for row in plan)
             assert "USING" in told
             assert "INDEX" in told

@@ -218,11 +218,7 @@ def _begin_anew(folder: Path, erasures: list[Erasure]) -> Again:
     """Give the ledger a new epoch, and take back anew what the lists name, on the record."""
     store = SqliteStore(folder / LEDGER)
     try:
-        with store.transaction():
-            store.writing.execute(
-                "UPDATE meta SET value = ? WHERE name = 'epoch'", (secrets.token_bytes(8),)
-            )
-        store.writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.set_meta("epoch", secrets.token_bytes(8))
     finally:
         store.close()
     if not erasures:

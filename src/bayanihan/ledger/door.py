@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,19 +18,19 @@ import msgspec
 from bayanihan.core import moment
 from bayanihan.core.cursor import Cursors
 from bayanihan.core.marking import Viewer
-from bayanihan.core.merkle import consistency_path, inclusion_path
-from bayanihan.errors import BayanihanError, Refused
+from bayanihan.core.merkle import Frontier, consistency_path, inclusion_path
+from bayanihan.errors import BayanihanError, Broken, Refused
 from bayanihan.ledger.clock import Clock
+from bayanihan.ledger.engine import Store, Turn
 from bayanihan.ledger.entry import Appended, Draft, Entry
+from bayanihan.ledger.explain import explain
 from bayanihan.ledger.gaps import Random
-from bayanihan.ledger.identity import Identity
 from bayanihan.ledger.pages import Pages
 from bayanihan.ledger.red_audit import RedAudit
 from bayanihan.ledger.sqlite import SqliteStore
-from bayanihan.ledger.state import State
+from bayanihan.ledger.state import Documents, State
 from bayanihan.ledger.store import BodyPage, Head, Page, Where
-from bayanihan.ledger.wal import WalFolder
-from bayanihan.ledger.writer import Job, Writer, explain
+from bayanihan.ledger.writer import Added, Job, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,8 @@ class Ledger:
 
     Args:
         folder: holds `ledger.db` and `index/`; made when absent.
-        now_us, clock_us: the wall clock and the steady one, in microseconds.
+        now_us, clock_us: the wall clock and the steady one, in microseconds. Where the
+            engine has a clock of its own, that is the one that counts.
         random: gives so many random bytes.
         index_limit: entries an index keeps in memory before it writes a file.
         store: makes the store from its file's path.
@@ -73,20 +73,16 @@ class Ledger:
         clock_us: Clock = steady_us,
         random: Random = secrets.token_bytes,
         index_limit: int | None = None,
-        store: Callable[[Path], SqliteStore] = SqliteStore,
+        store: Callable[[Path], Store] = SqliteStore,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.store = store(folder / "ledger.db")
         self.epoch = self.store.meta("epoch")
         self.cursors = Cursors(self.store.meta("cursor-key"), self.epoch)
-        self.now_us = now_us
-        self._identity = Identity(
-            _index_folder(folder, self.epoch),
-            self.store.meta("identity-key"),
-            recent_limit=index_limit,
-        )
+        self.now_us = self.store.now_us or now_us
+        self._identity = self.store.identities(folder, index_limit)
         self._changed = threading.Condition()
-        self._length = self.store.last()[0]
+        self._advancing = threading.Lock()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
         self._due: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any, Any]]] = {}
         self._due_lock = threading.Lock()
@@ -94,21 +90,21 @@ class Ledger:
         self._writer = Writer(
             self.store,
             self._identity,
-            now_us=now_us,
+            now_us=self.now_us,
             steady_us=clock_us,
             random=random,
             committed=self._committed,
         )
-        self.state = State(lambda: self.store.reading, self._change)
-        self._red_audit = RedAudit(self.store, self._change_unawaited, now_us)
-        self._wal = WalFolder(self.store)
+        self._frontier = self._writer.frontier
+        self._length = self._frontier.size
+        self.state = State(self.store.documents, self._change)
+        self._red_audit = RedAudit(self.store, self._change_unawaited, self.now_us)
         self._writer.start()
-        self._wal.start()
+        self.store.start(self.advance)
 
     def close(self) -> None:
         """Finish what is queued, write the indexes out and close the file."""
         self._writer.stop()
-        self._wal.stop()
         self._identity.close()
         self.store.close()
 
@@ -133,13 +129,13 @@ class Ledger:
         appended: list[Appended] = await self._awaited(Job(_unset, drafts=drafts))
         return appended
 
-    def _change(self, change: Callable[[sqlite3.Connection], Any]) -> Any:
+    def _change(self, change: Callable[[Documents], Any]) -> Any:
         return self._blocking(Job(_unset, change=change))
 
-    def _change_unawaited(self, change: Callable[[sqlite3.Connection], Any]) -> None:
+    def _change_unawaited(self, change: Callable[[Documents], Any]) -> None:
         self._writer.submit(Job(_logged, change=change))
 
-    async def change_soon(self, change: Callable[[sqlite3.Connection], Any]) -> Any:
+    async def change_soon(self, change: Callable[[Documents], Any]) -> Any:
         """Run a change of state in the writer's next batch, without blocking the loop."""
         return await self._awaited(Job(_unset, change=change))
 
@@ -302,9 +298,10 @@ class Ledger:
         bytes are gone from the store, its write-ahead log and the indexes.
         """
         self._erase(entries, person, reason)
-        if not self._wal.empty(_EMPTY_TIMEOUT_S):
-            logger.warning("a reader holds the write-ahead log; it is emptied after that")
-        return [entry.position for entry in entries]
+        positions = [entry.position for entry in entries]
+        if not self.store.swept(positions, _EMPTY_TIMEOUT_S):
+            logger.warning("a reader holds what was erased; it is removed after that")
+        return positions
 
     def _own(self, viewer: Viewer, object_id: str) -> list[Entry]:
         if not viewer.key:
@@ -380,10 +377,41 @@ class Ledger:
                 self._waiting.discard((loop, future))
         return self._length
 
-    def _committed(self, position: int, newest: Mapping[int, int]) -> None:
+    def refresh(self) -> None:
+        """Take note of what others have committed up to now.
+
+        Raises:
+            Unavailable: `store-away` when the engine cannot be asked.
+            Broken: `history-lost` when the record is shorter than it was.
+        """
+        before = self._length
+        if turn := self.store.turn():
+            if turn.position < before:
+                raise Broken("history-lost", f"The record ends before position {before}")
+            self.advance(turn)
+
+    def advance(self, turn: Turn) -> None:
+        """Others have come this far, or further."""
+        with self._advancing:
+            before = self._length
+            if turn.position > before:
+                self.store.audiences_grew()
+                newest = self.store.newest_between(before, turn.position)
+                self._publish(turn.position, newest, Frontier(turn.position, turn.peaks))
+
+    def _committed(self, added: Added) -> None:
+        with self._advancing:
+            newest = added.newest
+            if added.position <= self._length:
+                return
+            if added.before != self._length:  # others wrote in between
+                newest = self.store.newest_between(self._length, added.position)
+            self._publish(added.position, newest, added.frontier)
+
+    def _publish(self, position: int, newest: Mapping[int, int], frontier: Frontier) -> None:
         self._pages.appended(newest)
         with self._changed:
-            self._length = position
+            self._length, self._frontier = position, frontier
             waiting, self._waiting = self._waiting, set()
             self._changed.notify_all()
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
@@ -397,7 +425,7 @@ class Ledger:
 
     def head(self) -> Head:
         """Size and root of the tree as committed."""
-        frontier = self._writer.frontier
+        frontier = self._frontier
         return Head(frontier.size, frontier.root())
 
     def prove(self, position: int, size: int) -> list[bytes]:
@@ -426,14 +454,3 @@ def _release(futures: list[asyncio.Future[None]]) -> None:
     for future in futures:
         if not future.done():
             future.set_result(None)
-
-
-def _index_folder(folder: Path, epoch: bytes) -> Path:
-    """Where this history's indexes lie; those of an earlier one are removed."""
-    index = folder / "index"
-    index.mkdir(exist_ok=True)
-    index.chmod(0o700)
-    for stale in index.glob("*/*/*.run"):
-        if stale.parts[-3] != epoch.hex():
-            stale.unlink()
-    return index / epoch.hex()

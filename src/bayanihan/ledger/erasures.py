@@ -13,8 +13,8 @@ import msgspec
 from bayanihan.core import moment
 from bayanihan.errors import Refused
 from bayanihan.ledger.door import Ledger
+from bayanihan.ledger.engine import Store
 from bayanihan.ledger.entry import Draft, Entry
-from bayanihan.ledger.sqlite import SqliteStore
 
 ERASURES = "erasures.jsonl"
 _PERSON = "restore"
@@ -40,10 +40,9 @@ class Again(msgspec.Struct, frozen=True):
     withdrawn: int = 0
 
 
-def erasures_of(store: SqliteStore) -> list[Erasure]:
+def erasures_of(store: Store) -> list[Erasure]:
     """Every erased entry of a ledger."""
-    rows = store.reading.execute("SELECT position, leaf FROM entries WHERE author IS NULL")
-    return [Erasure(position, leaf.hex()) for position, leaf in rows]
+    return [Erasure(position, leaf.hex()) for position, leaf in store.erased()]
 
 
 def read_erasures(text: bytes) -> list[Erasure]:
@@ -74,11 +73,7 @@ class ErasureList:
         known = set(read_erasures(self._path.read_bytes())) if self._path.exists() else set()
         withdrawn = {each.withdrawn for each in known}
         missed = [
-            position
-            for position, leaf in ledger.store.reading.execute(
-                "SELECT position, leaf FROM entries WHERE kind = 1 AND author IS NOT NULL"
-            )
-            if leaf.hex() not in withdrawn
+            position for position, leaf in ledger.store.withdrawals() if leaf.hex() not in withdrawn
         ]
         self._append([each for each in erasures_of(ledger.store) if each not in known])
         self.note(missed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bayanihan.core.marking import Audience
+from bayanihan.ledger.engine import Store
 from bayanihan.ledger.entry import (
     KIND_NUMBER,
     audience_digest,
@@ -12,7 +13,7 @@ from bayanihan.ledger.entry import (
     header_bytes,
     leaf_hash,
 )
-from bayanihan.ledger.sqlite import COLUMNS, SqliteStore, entry_of_columns
+from bayanihan.ledger.rows import entry_of_columns
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -38,11 +39,9 @@ class Evidence(msgspec.Struct, frozen=True):
     leaf: str
 
 
-def evidence_of(store: SqliteStore, position: int) -> Evidence | None:
+def evidence_of(store: Store, position: int) -> Evidence | None:
     """The evidence of an entry, whoever may see it; None when absent or erased."""
-    row = store.reading.execute(
-        f"SELECT {COLUMNS} FROM entries WHERE position = ?", (position,)
-    ).fetchone()
+    row = store.row(position)
     if row is None:
         return None
     entry, salt = entry_of_columns(row)

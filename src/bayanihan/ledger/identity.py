@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from bayanihan.ledger.engine import Row, Store
 from bayanihan.ledger.entry import KINDS, Entry
 from bayanihan.ledger.runs import ERASED_KEY, RECENT_LIMIT, SortedRuns
-from bayanihan.ledger.sqlite import SqliteStore
 
 _FILL_PAGE = 10_000
 
@@ -72,33 +71,25 @@ class Identity:
         """Where entries about an object may stand, ascending; check each by its row."""
         return self._objects.find(self.object_key(object_id))
 
-    def fill(self, store: SqliteStore) -> None:
+    def fill(self, store: Store) -> None:
         """Enter what the ledger holds beyond the indexes: at start, after a crash."""
         length = store.last()[0]
         for index in (self._same, self._objects):
             if index.reached > length:  # the files are of a longer history than this one
                 index.clear()
-            while page := self._page(store, index.reached):
+            while page := store.facts(index.reached, _FILL_PAGE):
                 for row in page:
                     same, object_key = self._keys_of_row(row)
                     index.add(same if index is self._same else object_key, row[0])
 
-    def _keys_of_row(self, row: tuple[Any, ...]) -> tuple[int, int]:
-        _, kind, origin, object_id, version_us, audience, own, digest = row
-        if origin is None:
+    def _keys_of_row(self, row: Row) -> tuple[int, int]:
+        _, stamp, kind, audience, _, _, author, origin, _, object_id, version, _, digest, _ = row
+        if author is None:
             return ERASED_KEY, ERASED_KEY
-        version_us = version_us if own else None
+        # An object without a version of its own was given its stamp as version.
+        version_us = None if version == stamp else version
         same = self.key(KINDS[kind], origin, object_id, audience, version_us, digest)
         return same, self.object_key(object_id)
-
-    @staticmethod
-    def _page(store: SqliteStore, after: int) -> list[tuple[Any, ...]]:
-        # An object without a version of its own was given its stamp as version.
-        return store.reading.execute(
-            "SELECT position, kind, origin, object_id, version, audience, version <> stamp, digest"
-            " FROM entries WHERE position > ? ORDER BY position LIMIT ?",
-            (after, _FILL_PAGE),
-        ).fetchall()
 
     def keys_of(self, entry: Entry) -> tuple[int, int]:
         """The identity and the object key of an entry that is not erased."""

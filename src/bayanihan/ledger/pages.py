@@ -13,14 +13,15 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from bayanihan.core.marking import Viewer, may_see
 from bayanihan.errors import Refused
+from bayanihan.ledger.engine import Fetched, Rights, Shape, Store
 from bayanihan.ledger.entry import KIND_NUMBER, KINDS, Entry
-from bayanihan.ledger.sqlite import ENTRY_COLUMNS, SqliteStore, entry_of
+from bayanihan.ledger.rows import entry_of
 from bayanihan.ledger.store import BodyPage, Item, Page, Where
 
 PAGE_SIZE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -30,24 +31,7 @@ _FETCHED_AT_ONCE = 64
 _POSITIONS_AT_ONCE = 500
 _RIGHTS_LIMIT = 4_096
 
-# Every row begins with these six; an entry's columns follow where they are wanted.
-_BODY_COLUMNS = "position, stamp, size, body, audience, kind"
-_ITEM_COLUMNS = f"{_BODY_COLUMNS}, {ENTRY_COLUMNS}"
-
 _Row = tuple[Any, ...]
-
-
-class Rights(NamedTuple):
-    """What a viewer may see: audience ids, ascending, the same as JSON, and as a set.
-
-    `red` are those among them whose reading is noted.
-    """
-
-    known: int
-    ids: tuple[int, ...]
-    listed: str
-    allowed: frozenset[int]
-    red: tuple[int, ...]
 
 
 class Pages:
@@ -62,7 +46,7 @@ class Pages:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         length: Callable[[], int],
         positions_of: Callable[[str], list[int]],
         size_limit_bytes: int = PAGE_SIZE_LIMIT_BYTES,
@@ -99,13 +83,13 @@ class Pages:
 
     def items(self, viewer: Viewer, after: int, limit: int, where: Where) -> Page:
         """A page of entries with their bodies. See `store.py`."""
-        rows, more = self._rows(viewer, after, limit, where, _ITEM_COLUMNS)
+        rows, more = self._rows(viewer, after, limit, where, "items")
         items = tuple([Item(entry_of(row[6:]), row[3]) for row in rows])
         return Page(items, rows[-1][0] if rows else after, more)
 
     def bodies(self, viewer: Viewer, after: int, limit: int, where: Where) -> BodyPage:
         """The same page with nothing but bodies and stamps, for the bulk exits."""
-        rows, more = self._rows(viewer, after, limit, where, _BODY_COLUMNS)
+        rows, more = self._rows(viewer, after, limit, where, "bodies")
         if not rows:
             return BodyPage((), (), (), (), after, more)
         positions, stamps, _, bodies, _, kinds = zip(*rows, strict=True)
@@ -122,24 +106,20 @@ class Pages:
         `origin` "" means anybody's.
         """
         rights = self.rights(viewer)
+        where = Where(tuple(kinds), object_id)
         found: list[Entry] = []
         positions = self._positions_of(object_id)[::-1]
         for at in range(0, len(positions), _POSITIONS_AT_ONCE):
-            some = msgspec.json.encode(positions[at : at + _POSITIONS_AT_ONCE]).decode()
-            rows = self._store.reading.execute(
-                f"SELECT {ENTRY_COLUMNS} FROM entries NOT INDEXED"
-                " WHERE position IN (SELECT value FROM json_each(?)) AND object_id = ?"
-                f"{_only(Where(tuple(kinds)))} AND author IS NOT NULL AND (? = '' OR origin = ?)"
-                " AND audience IN (SELECT value FROM json_each(?)) ORDER BY position DESC LIMIT ?",
-                (some, object_id, origin, origin, rights.listed, limit - len(found)),
+            some = positions[at : at + _POSITIONS_AT_ONCE]
+            found += self._store.paging.newest_about(
+                some, rights, where, origin, limit - len(found)
             )
-            found += map(entry_of, rows)
             if len(found) >= limit:
                 break
         return found
 
     def _rows(
-        self, viewer: Viewer, after: int, limit: int, where: Where, columns: str
+        self, viewer: Viewer, after: int, limit: int, where: Where, shape: Shape
     ) -> tuple[list[_Row], bool]:
         if limit < 1:
             raise Refused("bad-parameter", "A page holds at least one entry", where="limit")
@@ -150,30 +130,24 @@ class Pages:
         rights = self.rights(viewer)
         rows = _Rows(limit, self._size_limit_bytes)
         if where.object_id:
-            self._about(rows, rights, after, where, columns)
+            self._about(rows, rights, after, where, shape)
         else:
             ids = [number for number in rights.ids if self._newest_of(number) > after]
             if ids:
                 end = min(length, after + limit * _DENSE_FACTOR)
-                self._walk(rows, rights, after, end, where, columns)
+                self._walk(rows, rights, after, end, where, shape)
                 if end < length and not rows.full:
-                    self._merge(rows, ids, end, length, where, columns)
+                    self._merge(rows, ids, end, length, where, shape)
         return rows.page()
 
     def _walk(
-        self, rows: _Rows, rights: Rights, after: int, end: int, where: Where, columns: str
+        self, rows: _Rows, rights: Rights, after: int, end: int, where: Where, shape: Shape
     ) -> None:
-        rows.take(
-            self._store.reading.execute(
-                f"SELECT {columns} FROM entries NOT INDEXED"
-                f" WHERE position > ? AND position <= ?{_only(where)} AND author IS NOT NULL"
-                " AND audience IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?",
-                (after, end, rights.listed, rows.wanted),
-            )
-        )
+        walk = self._store.paging.walk
+        rows.take(walk(shape, rights, after, end, where, rows.wanted))
 
     def _merge(
-        self, rows: _Rows, ids: list[int], after: int, end: int, where: Where, columns: str
+        self, rows: _Rows, ids: list[int], after: int, end: int, where: Where, shape: Shape
     ) -> None:
         flags = (0, 1) if where.exercise is None else (int(where.exercise),)
         kinds = [KIND_NUMBER[kind] for kind in where.kinds]
@@ -183,44 +157,24 @@ class Pages:
         while not rows.full and (
             some := list(islice(merged, min(rows.wanted, _POSITIONS_AT_ONCE)))
         ):
-            rows.take(
-                self._store.reading.execute(
-                    f"SELECT {columns} FROM entries NOT INDEXED WHERE author IS NOT NULL"
-                    " AND position IN (SELECT value FROM json_each(?)) ORDER BY position",
-                    (msgspec.json.encode(some).decode(),),
-                )
-            )
+            rows.take(self._store.paging.picked(shape, some))
 
     def _positions(
         self, place: tuple[int, int, int], after: int, end: int, step: int
     ) -> Iterator[int]:
         while True:
-            found = self._store.reading.execute(
-                "SELECT position FROM entries INDEXED BY entries_seen WHERE audience = ?"
-                " AND kind = ? AND exercise = ? AND position > ? AND position <= ?"
-                " AND author IS NOT NULL ORDER BY position LIMIT ?",
-                (*place, after, end, step),
-            ).fetchall()
-            for (position,) in found:
-                yield position
+            found = self._store.paging.seen(place, after, end, step)
+            yield from found
             if len(found) < step:
                 return
-            after = found[-1][0]
+            after = found[-1]
 
-    def _about(self, rows: _Rows, rights: Rights, after: int, where: Where, columns: str) -> None:
+    def _about(self, rows: _Rows, rights: Rights, after: int, where: Where, shape: Shape) -> None:
         end = self._store.last()[0] if where.until is None else where.until
         positions = [p for p in self._positions_of(where.object_id) if after < p <= end]
         for at in range(0, len(positions), _POSITIONS_AT_ONCE):
-            some = msgspec.json.encode(positions[at : at + _POSITIONS_AT_ONCE]).decode()
-            rows.take(
-                self._store.reading.execute(
-                    f"SELECT {columns} FROM entries NOT INDEXED"
-                    " WHERE position IN (SELECT value FROM json_each(?))"
-                    f" AND object_id = ?{_only(where)} AND author IS NOT NULL"
-                    " AND audience IN (SELECT value FROM json_each(?)) ORDER BY position",
-                    (some, where.object_id, rights.listed),
-                )
-            )
+            some = positions[at : at + _POSITIONS_AT_ONCE]
+            rows.take(self._store.paging.about(shape, some, rights, where))
             if rows.full:
                 return
 
@@ -228,17 +182,9 @@ class Pages:
         """No entry of an audience stands beyond this position."""
         newest = self._newest.get(audience)
         if newest is None:
-            found = [
-                self._store.reading.execute(
-                    "SELECT max(position) FROM entries INDEXED BY entries_seen WHERE audience = ?"
-                    " AND kind = ? AND exercise = ? AND author IS NOT NULL",
-                    (audience, kind, flag),
-                ).fetchone()[0]
-                for kind in range(len(KINDS))
-                for flag in (0, 1)
-            ]
             # Where the writer has just said better, that stands.
-            newest = self._newest.setdefault(audience, max(p or 0 for p in found))
+            found = self._store.paging.newest_of(audience)
+            newest = self._newest.setdefault(audience, found)
         return newest
 
 
@@ -260,7 +206,7 @@ class _Rows:
         """Whether the row beyond the page is there."""
         return self.wanted <= 0
 
-    def take(self, cursor: Any) -> None:
+    def take(self, cursor: Fetched) -> None:
         """Rows from a cursor until the page is full; few at a time, as a body may be large."""
         while not self.full:
             some: Sequence[_Row] = cursor.fetchmany(min(self.wanted, _FETCHED_AT_ONCE))
@@ -284,9 +230,3 @@ class _Rows:
     def page(self) -> tuple[list[_Row], bool]:
         """The page's rows, and whether more follow."""
         return self._rows[: self._limit], self.full
-
-
-def _only(where: Where) -> str:
-    kinds = ",".join(str(KIND_NUMBER[kind]) for kind in where.kinds)
-    exercise = "" if where.exercise is None else f" AND exercise = {int(where.exercise)}"
-    return f" AND kind IN ({kinds}){exercise}"

@@ -7,7 +7,6 @@ reading is not noted.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
@@ -15,8 +14,8 @@ import msgspec
 
 from bayanihan.core.marking import Viewer
 from bayanihan.errors import BayanihanError
-from bayanihan.ledger.sqlite import SqliteStore
-from bayanihan.ledger.state import note_once
+from bayanihan.ledger.engine import Store
+from bayanihan.ledger.state import Documents
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +34,8 @@ class RedAudit:
 
     def __init__(
         self,
-        store: SqliteStore,
-        submit: Callable[[Callable[[sqlite3.Connection], None]], None],
+        store: Store,
+        submit: Callable[[Callable[[Documents], None]], None],
         now_us: Callable[[], int],
     ) -> None:
         self._store = store
@@ -48,18 +47,14 @@ class RedAudit:
         """Note that this viewer was handed the RED entries at these positions."""
         if not positions:
             return
-        rows = self._store.reading.execute(
-            "SELECT position FROM entries WHERE author <> ?"
-            " AND position IN (SELECT value FROM json_each(?))",
-            (viewer.person, msgspec.json.encode(positions).decode()),
-        )
-        keys = [f"{position:016d}/{viewer.person}" for (position,) in rows]
+        others = self._store.paging.by_others(positions, viewer.person)
+        keys = [f"{position:016d}/{viewer.person}" for position in others]
         fresh = [key for key in keys if key not in self._noted]
         if not fresh:
             return
         value = msgspec.json.encode({"at_us": self._now_us(), "key": viewer.key})
         try:
-            self._submit(lambda connection: note_once(connection, ROOM, fresh, value))
+            self._submit(lambda documents: documents.note_once(ROOM, fresh, value))
         except BayanihanError as error:
             logger.critical("who read RED could not be noted: %s", error)
             return

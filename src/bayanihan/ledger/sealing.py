@@ -14,6 +14,7 @@ from typing import Any
 from bayanihan.core.marking import Audience, canonical
 from bayanihan.core.merkle import Frontier
 from bayanihan.core.same import same_content
+from bayanihan.ledger.engine import Identities, Store
 from bayanihan.ledger.entry import (
     KIND_NUMBER,
     SALT_SIZE_BYTES,
@@ -25,8 +26,6 @@ from bayanihan.ledger.entry import (
     leaf_hash,
 )
 from bayanihan.ledger.gaps import AHEAD_US, Random, gaps
-from bayanihan.ledger.identity import Identity
-from bayanihan.ledger.sqlite import SqliteStore
 
 Interned = tuple[int, bytes]
 
@@ -73,7 +72,7 @@ class Sealer:
         random: for salts and for the gaps between stamps.
     """
 
-    def __init__(self, store: SqliteStore, identity: Identity, random: Random) -> None:
+    def __init__(self, store: Store, identity: Identities, random: Random) -> None:
         self._store = store
         self._identity = identity
         self._random = random

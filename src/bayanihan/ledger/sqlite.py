@@ -11,17 +11,23 @@ import contextlib
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bayanihan.core.marking import Audience
-from bayanihan.core.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash, peaks_of
+from bayanihan.core.merkle import TILE_WIDTH, Frontier, peaks_of
 from bayanihan.errors import Broken
 from bayanihan.ledger.connections import ThreadConnections
-from bayanihan.ledger.entry import KINDS, Entry, Header
+from bayanihan.ledger.engine import Row, Turn, node_of
+from bayanihan.ledger.entry import KINDS, Entry
+from bayanihan.ledger.identity import Identity
+from bayanihan.ledger.rows import COLUMNS, ENTRY_COLUMNS, entry_of
+from bayanihan.ledger.sqlite_documents import SqliteDocuments
+from bayanihan.ledger.sqlite_paging import SqlitePaging
+from bayanihan.ledger.wal import WalFolder
 
 SCHEMA_VERSION = 1
 
@@ -46,16 +52,12 @@ CREATE TABLE state (
 ) STRICT, WITHOUT ROWID;
 """
 
-COLUMNS = (
-    "position, stamp, kind, audience, exercise, leaf, author, origin, collection, object_id,"
-    " version, original, salt, digest, size, body"
-)
 _WIDTH = COLUMNS.count(",") + 1
 _ROWS_PER_STATEMENT = 200
-HASH_SIZE_BYTES = 32
 # The writer keeps the right edges of its trees; a reader's pages are in the system's cache.
 _WRITER_CACHE_KIB = 65_536
 _READER_CACHE_KIB = 8_192
+FOLD_BACK_BYTES = 64 * 1024 * 1024
 
 
 def _insert(rows: int) -> str:
@@ -64,25 +66,6 @@ def _insert(rows: int) -> str:
 
 
 _INSERT_MANY = _insert(_ROWS_PER_STATEMENT)
-
-# The columns of an Entry, in its order; the body is read apart.
-ENTRY_COLUMNS = (
-    "position, stamp, kind, audience, exercise, leaf, author, origin, collection, object_id,"
-    " version, original, digest, size"
-)
-
-
-def entry_of(row: Sequence[Any]) -> Entry:
-    """The entry of one row of `ENTRY_COLUMNS`."""
-    header = Header(row[0], row[1], KINDS[row[2]], row[3], bool(row[4]), row[5])
-    if row[6] is None:
-        return Entry(header, "", "", "", "", 0, b"", b"", 0, erased=True)
-    return Entry(header, row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13])
-
-
-def entry_of_columns(row: Sequence[Any]) -> tuple[Entry, bytes]:
-    """The entry and the salt of one row of `COLUMNS`; the salt is empty once erased."""
-    return entry_of((*row[:12], *row[13:15])), row[12] or b""
 
 
 class SqliteStore:
@@ -107,6 +90,10 @@ class SqliteStore:
         self._audiences_grown = 1
         self._audiences_read = 0
         self._audiences_lock = threading.Lock()
+        self._wal: WalFolder | None = None
+        self._unfolded_bytes = 0
+        self.documents = SqliteDocuments(lambda: self.reading, lambda: self.writing)
+        self.paging = SqlitePaging(lambda: self.reading)
         try:
             if not read_only:
                 path.touch(mode=0o600)
@@ -157,13 +144,16 @@ class SqliteStore:
             raise Broken("data-newer", f"{self.path.name} has format {version}")
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """One durable, all-or-nothing change by the writing connection."""
+    def transaction(self) -> Iterator[Turn | None]:
+        """One durable, all-or-nothing change by the writing connection.
+
+        Nobody else writes to the file, so nobody's turn is given: see `Store`.
+        """
         if self.writing.in_transaction:  # a rollback that failed is made up for
             self.writing.execute("ROLLBACK")
         self.writing.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            yield None
             self.writing.execute("COMMIT")
         except BaseException:
             if self.writing.in_transaction:
@@ -175,12 +165,27 @@ class SqliteStore:
         """This thread's reading connection. Raises `Unavailable("stopping")` once closed."""
         return self.readers.get()
 
-    def wal_folding(self) -> sqlite3.Connection:
-        """A connection of its own for the thread that folds the WAL back."""
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def now_us(self) -> None:
+        """This machine's clock counts."""
+
+    def start(self, advance: Callable[[Turn], None]) -> None:
+        """Begin to fold the WAL back. Nobody else writes, so `advance` is never called."""
         connection = self._connect(_READER_CACHE_KIB)
         with self._connections_lock:
             self._connections.append(connection)
-        return connection
+        self._wal = WalFolder(connection)
+        self._wal.start()
+
+    def identities(self, folder: Path, recent_limit: int | None) -> Identity:
+        """The sorted runs beside the file."""
+        index = _index_folder(folder, self.meta("epoch"))
+        return Identity(index, self.meta("identity-key"), recent_limit=recent_limit)
 
     def copy_to(self, path: Path) -> None:
         """Write one moment of the whole store into a new file, beside whoever writes."""
@@ -189,6 +194,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close every connection; the last one folds the WAL into the file."""
+        if self._wal:
+            self._wal.stop()
         self.readers.close()
         with self._connections_lock:
             for connection in self._connections:
@@ -202,10 +209,21 @@ class SqliteStore:
             raise Broken("record-damaged", f"{self.path.name} has no {name}")
         return bytes(row[0])
 
+    def set_meta(self, name: str, value: bytes) -> None:
+        """Write a fixed value, durably, on a ledger that nobody else has open."""
+        with self.transaction():
+            self.writing.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self.writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # entries
 
-    def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add rows of `COLUMNS`, many to a statement so that the interpreter is left alone."""
+    def insert(
+        self, rows: Sequence[tuple[Any, ...]], indexed: Sequence[tuple[int, int, int]] = ()
+    ) -> None:
+        """Add rows of `COLUMNS`, many to a statement so that the interpreter is left alone.
+
+        `indexed` is kept by the sorted runs beside the file.
+        """
         at = 0
         while len(rows) - at >= _ROWS_PER_STATEMENT:
             part = rows[at : at + _ROWS_PER_STATEMENT]
@@ -223,6 +241,28 @@ class SqliteStore:
             " size = 0, body = NULL WHERE position = ?",
             [(position,) for position in positions],
         )
+
+    def keep_place(self, position: int, stamp_us: int, frontier: Frontier) -> None:
+        """Nothing: the last row says where the record stands."""
+
+    def settled(self, written_bytes: int) -> None:
+        """Finish what the WAL folder began, between batches, so that the WAL starts over."""
+        self._unfolded_bytes += written_bytes
+        if self._unfolded_bytes > FOLD_BACK_BYTES:
+            self._unfolded_bytes = 0
+            self.writing.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def swept(self, positions: Sequence[int], timeout_s: float) -> bool:
+        """Empty the WAL; what was erased in the file was overwritten there."""
+        return self._wal is None or self._wal.empty(timeout_s)
+
+    def holds(self, position: int, leaf: bytes) -> bool:
+        """Whether this very entry was committed."""
+        row = self.row(position)
+        return row is not None and row[5] == leaf
+
+    def turn(self) -> None:
+        """This process writes alone."""
 
     def last(self) -> tuple[int, int]:
         """The highest position and its stamp; (0, 0) when the ledger is empty."""
@@ -257,6 +297,50 @@ class SqliteStore:
             (after, limit),
         )
         return [(entry_of(row), row[14]) for row in rows]
+
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        """Every row of `COLUMNS` after a position, in order, as it is read."""
+        find = f"SELECT {COLUMNS} FROM entries WHERE position > ? ORDER BY position"
+        yield from self.reading.execute(find, (after,))
+
+    def facts(self, after: int, limit: int) -> list[Row]:
+        """Rows of `ENTRY_COLUMNS` after a position, in order, whoever may see them."""
+        find = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE position > ? ORDER BY position LIMIT ?"
+        return self.reading.execute(find, (after, limit)).fetchall()
+
+    def row(self, position: int) -> Row | None:
+        """One row of `COLUMNS`."""
+        find = f"SELECT {COLUMNS} FROM entries WHERE position = ?"
+        row: Row | None = self.reading.execute(find, (position,)).fetchone()
+        return row
+
+    def newest_between(self, after: int, end: int) -> dict[int, int]:
+        """Of each audience that has entries after `after` up to `end`: its newest position."""
+        rows = self.reading.execute(
+            "SELECT audience, max(position) FROM entries WHERE position > ? AND position <= ?"
+            " GROUP BY audience",
+            (after, end),
+        )
+        return dict(rows.fetchall())
+
+    def erased(self) -> list[tuple[int, bytes]]:
+        """Position and leaf of every erased entry."""
+        find = "SELECT position, leaf FROM entries WHERE author IS NULL"
+        return self.reading.execute(find).fetchall()
+
+    def withdrawals(self) -> list[tuple[int, bytes]]:
+        """Position and leaf of every withdrawal that is not erased."""
+        find = "SELECT position, leaf FROM entries WHERE kind = 1 AND author IS NOT NULL"
+        return self.reading.execute(find).fetchall()
+
+    def aged(self, audience: int, after: int, until: int, limit: int) -> list[int]:
+        """Positions of an audience's objects after `after` up to `until`, ascending."""
+        rows = self.reading.execute(
+            "SELECT position FROM entries WHERE audience = ? AND kind = 0 AND position > ?"
+            " AND position <= ? AND author IS NOT NULL ORDER BY position LIMIT ?",
+            (audience, after, until, limit),
+        )
+        return [position for (position,) in rows]
 
     def position_at(self, stamp_us: int) -> int:
         """The last position stamped at or before `stamp_us`, by bisection over positions."""
@@ -334,20 +418,20 @@ class SqliteStore:
 
     def node(self, level: int, index: int) -> bytes:
         """The root of the perfect subtree (level, index): `bayanihan.core.merkle.Node`."""
-        tile_level, rest = divmod(level, TILE_HEIGHT)
-        first = index << rest
-        number, offset = divmod(first, TILE_WIDTH)
-        tile = self.tile(tile_level, number)
-        part = tile[offset * HASH_SIZE_BYTES : (offset + (1 << rest)) * HASH_SIZE_BYTES]
-        hashes = [part[at : at + HASH_SIZE_BYTES] for at in range(0, len(part), HASH_SIZE_BYTES)]
-        if len(hashes) != 1 << rest:
-            raise Broken("record-damaged", f"The tree lacks hashes at level {level}, {index}")
-        while len(hashes) > 1:
-            pairs = zip(hashes[::2], hashes[1::2], strict=True)
-            hashes = [node_hash(left, right) for left, right in pairs]
-        return hashes[0]
+        return node_of(self.tile, level, index)
 
     def frontier(self) -> Frontier:
         """The tree's right edge, for the writer to go on from."""
         size = self.last()[0]
         return Frontier(size, peaks_of(size, self.node))
+
+
+def _index_folder(folder: Path, epoch: bytes) -> Path:
+    """Where this history's indexes lie; those of an earlier one are removed."""
+    index = folder / "index"
+    index.mkdir(exist_ok=True)
+    index.chmod(0o700)
+    for stale in index.glob("*/*/*.run"):
+        if stale.parts[-3] != epoch.hex():
+            stale.unlink()
+    return index / epoch.hex()

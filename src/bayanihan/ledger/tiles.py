@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from bayanihan.core.merkle import TILE_HEIGHT, TILE_WIDTH
 from bayanihan.errors import Broken
-from bayanihan.ledger.sqlite import HASH_SIZE_BYTES, SqliteStore
+from bayanihan.ledger.engine import Store
+from bayanihan.ledger.rows import HASH_SIZE_BYTES
 
 Pending = dict[int, list[bytes]]
 
@@ -26,7 +27,7 @@ class Tiles:
         Broken: `record-damaged` when a stored tile is narrower or wider than `size` says.
     """
 
-    def __init__(self, store: SqliteStore, size: int) -> None:
+    def __init__(self, store: Store, size: int) -> None:
         self._store = store
         self._size = size
         self._pending: Pending = {}

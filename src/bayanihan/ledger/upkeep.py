@@ -15,8 +15,8 @@ from itertools import groupby
 import msgspec
 
 from bayanihan.ledger.door import Ledger
+from bayanihan.ledger.engine import Store
 from bayanihan.ledger.entry import Entry
-from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import Change
 
 logger = logging.getLogger(__name__)
@@ -29,11 +29,11 @@ _DAY_US = 24 * 3_600 * 1_000_000
 _AT_ONCE = 500
 
 
-def state_digest(store: SqliteStore) -> str:
+def state_digest(store: Store) -> str:
     """SHA-256 over every document of state, in order of room and key."""
     state = hashlib.sha256()
-    for row in store.reading.execute("SELECT * FROM state ORDER BY room, key"):
-        state.update(msgspec.json.encode(row))
+    for each in store.documents.all():
+        state.update(msgspec.json.encode((each.room, each.key, each.version, each.value)))
     return state.hexdigest()
 
 
@@ -66,13 +66,9 @@ def retain(
     return count
 
 
-def _aged(store: SqliteStore, audience: int, after: int, until: int) -> list[Entry]:
-    rows = store.reading.execute(
-        "SELECT position FROM entries WHERE audience = ? AND kind = 0 AND position > ?"
-        " AND position <= ? AND author IS NOT NULL ORDER BY position LIMIT ?",
-        (audience, after, until, _AT_ONCE),
-    ).fetchall()
-    found = [store.entry(position) for (position,) in rows]
+def _aged(store: Store, audience: int, after: int, until: int) -> list[Entry]:
+    positions = store.aged(audience, after, until, _AT_ONCE)
+    found = [store.entry(position) for position in positions]
     aged = [entry for entry in found if entry is not None and not entry.erased]
     return sorted(aged, key=lambda entry: (entry.origin, entry.object_id))
 

@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 
 from bayanihan.core.merkle import TILE_WIDTH, Frontier, inclusion_path, verify_inclusion
-from bayanihan.errors import BayanihanError
+from bayanihan.errors import BayanihanError, Unavailable
+from bayanihan.ledger.engine import Store
 from bayanihan.ledger.entry import KINDS, audience_digest, erasable_bytes, header_bytes, leaf_hash
 from bayanihan.ledger.projection import Projection
-from bayanihan.ledger.sqlite import COLUMNS, SqliteStore
 
 _PROOFS = 64
 
@@ -46,7 +46,7 @@ class Report:
         return not self.faults
 
 
-def check_ledger(store: SqliteStore, *, limit: int = 1_000) -> Report:
+def check_ledger(store: Store, *, limit: int = 1_000) -> Report:
     """Re-check order, stamps, digests, leaves, audiences, tiles and proofs.
 
     Args:
@@ -58,17 +58,19 @@ def check_ledger(store: SqliteStore, *, limit: int = 1_000) -> Report:
         _check_entries(store, report, limit)
     except (sqlite3.Error, msgspec.MsgspecError, struct.error, ValueError) as error:
         report.faults.append(f"the record cannot be read to its end: {error}")
+    except Unavailable:
+        raise  # nothing is known about a record that cannot be asked
     except BayanihanError as error:
         report.faults.append(error.message)
     return report
 
 
-def _check_entries(store: SqliteStore, report: Report, limit: int) -> None:
+def _check_entries(store: Store, report: Report, limit: int) -> None:
     digests = [audience_digest(audience) for audience in store.audiences()]
     # Read before the rows: what the tree held then, the rows must still bear out.
     held = store.upper_tiles()
     frontier, completed, last_stamp_us = Frontier(), list[tuple[int, bytes]](), 0
-    for row in store.reading.execute(f"SELECT {COLUMNS} FROM entries ORDER BY position"):
+    for row in store.rows():
         position, stamp_us = row[0], row[1]
         report.entries += 1
         if position != report.entries:
@@ -119,7 +121,7 @@ def _check_row(row: tuple[Any, ...], audiences: list[bytes]) -> list[str]:
 
 
 def _check_tree(
-    store: SqliteStore, built: Frontier, levels: dict[int, list[bytes]], report: Report
+    store: Store, built: Frontier, levels: dict[int, list[bytes]], report: Report
 ) -> None:
     """Compare the stored tiles with the tree built from the leaves, and try some proofs."""
     size = built.size
@@ -140,7 +142,7 @@ def _check_tree(
 
 
 def check_projection(
-    found: Projection, again: Callable[[], Projection], store: SqliteStore, report: Report
+    found: Projection, again: Callable[[], Projection], store: Store, report: Report
 ) -> None:
     """Fold a projection again from nothing and compare it with what `found` holds.
 

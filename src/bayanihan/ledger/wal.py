@@ -6,8 +6,6 @@ import logging
 import sqlite3
 import threading
 
-from bayanihan.ledger.sqlite import SqliteStore
-
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 0.25
@@ -20,11 +18,11 @@ class WalFolder:
     """A thread that moves committed pages from the WAL into the file.
 
     Args:
-        store: whose WAL is folded back.
+        connection: one of its own, to the store whose WAL is folded back.
     """
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._connection = store.wal_folding()
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         self._wake = threading.Condition()
         self._stopping = False

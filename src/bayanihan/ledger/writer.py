@@ -9,25 +9,24 @@ whose answer was lost is neither repeated nor denied.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import queue
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from bayanihan.core.merkle import Frontier
+from bayanihan.core.merkle import Frontier, peaks_of
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.ledger.clock import Clock, WriterClock
+from bayanihan.ledger.engine import ConnectionLost, Identities, Store, Turn
 from bayanihan.ledger.entry import Draft
+from bayanihan.ledger.explain import explain
 from bayanihan.ledger.gaps import Random
-from bayanihan.ledger.identity import Identity
 from bayanihan.ledger.lanes import Lanes
 from bayanihan.ledger.sealing import Batch, Sealer
-from bayanihan.ledger.sqlite import SqliteStore
+from bayanihan.ledger.state import Documents
 from bayanihan.ledger.tiles import Tiles
 
 logger = logging.getLogger(__name__)
@@ -36,13 +35,7 @@ BATCH_LIMIT = 5_000
 BATCH_LIMIT_BYTES = 32 * 1024 * 1024
 QUEUE_LIMIT_BYTES = 256 * 1024 * 1024
 LANE_LIMIT_BYTES = QUEUE_LIMIT_BYTES // 2
-FOLD_BACK_BYTES = 64 * 1024 * 1024
 DRAFT_OVERHEAD_BYTES = 512
-
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_WAIT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_DISK = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 Deliver = Callable[[Any, BayanihanError | None], None]
 
@@ -59,7 +52,7 @@ class Job:
 
     deliver: Deliver
     drafts: Sequence[Draft] = ()
-    change: Callable[[sqlite3.Connection], Any] | None = None
+    change: Callable[[Documents], Any] | None = None
     after: Callable[[], None] | None = None
     size_bytes: int = 0
     lane: str = ""
@@ -70,26 +63,16 @@ class Job:
         return max(1, len(self.drafts))
 
 
-def explain(error: Exception) -> BayanihanError:
-    """A storage failure as something a caller can act on."""
-    if isinstance(error, BayanihanError):
-        return error
-    text = str(error)
-    # The low byte is the kind of failure, the rest says where inside SQLite.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-    full = isinstance(error, OSError) and error.errno in _NO_SPACE
-    if code == sqlite3.SQLITE_FULL or full:
-        return Unavailable("disk-full", "The hub's disk is full", retry_after_s=60)
-    if code in _WAIT:
-        return Unavailable("overloaded", "The ledger is busy", retry_after_s=1)
-    logger.error("the writer failed: %s", error, exc_info=error)
-    if code in _DISK or isinstance(error, OSError):
-        return Unavailable(
-            "disk-full", "The hub cannot write to its disk", where=text, retry_after_s=60
-        )
-    if code in _DAMAGED:
-        return Broken("record-damaged", "The record cannot be read", where=text)
-    return Broken("internal", "The writer failed", where=text)
+class Added(NamedTuple):
+    """What a commit added: positions after `before` up to `position`, and the tree since.
+
+    `newest` is the newest position of each audience that was written to.
+    """
+
+    before: int
+    position: int
+    newest: Mapping[int, int]
+    frontier: Frontier
 
 
 class Writer:
@@ -101,19 +84,18 @@ class Writer:
         now_us: UTC wall clock in microseconds.
         steady_us: a clock that never jumps, in microseconds.
         random: see `gaps.Random`.
-        committed: told the last position, and the newest one of each audience that the
-            batch touched, after each commit, on the writer's thread.
+        committed: told what was added after each commit, on the writer's thread.
     """
 
     def __init__(
         self,
-        store: SqliteStore,
-        identity: Identity,
+        store: Store,
+        identity: Identities,
         *,
         now_us: Clock,
         steady_us: Clock,
         random: Random,
-        committed: Callable[[int, Mapping[int, int]], None],
+        committed: Callable[[Added], None],
     ) -> None:
         self._store = store
         self._identity = identity
@@ -125,7 +107,6 @@ class Writer:
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lanes: Lanes[Job] = Lanes()
         self._queued_bytes: Counter[str] = Counter()
-        self._unfolded_bytes = 0
         self._filled = threading.Event()
         self._fault: BayanihanError | None = None
         self._lock = threading.Lock()
@@ -204,7 +185,8 @@ class Writer:
         self._filled.set()
         while jobs := self._take():
             results = self._fault or self._attempt(jobs)
-            if isinstance(results, BayanihanError) and len(jobs) > 1:
+            lost = isinstance(results, ConnectionLost)  # for all of them alike
+            if isinstance(results, BayanihanError) and len(jobs) > 1 and not lost:
                 for job in jobs:  # one bad job must not sink its neighbours
                     self._answer([job], self._fault or self._attempt([job]))
             else:
@@ -241,42 +223,80 @@ class Writer:
                 logger.warning("an outcome could not be delivered: %s", error)
 
     def _attempt(self, jobs: list[Job]) -> list[Any] | BayanihanError:
+        """The jobs' results. What failed because the engine went away is tried once more."""
+        try:
+            return self._try(jobs)
+        except ConnectionLost as error:
+            logger.warning("%s: tried again", error.message)
+            if error.committing and not any(job.drafts for job in jobs):
+                return error  # a change of state may have been made: nobody can tell
+        except Exception as error:
+            return explain(error)
+        try:
+            return self._try(jobs)
+        except Exception as error:
+            return explain(error)
+
+    def _try(self, jobs: list[Job]) -> list[Any]:
         try:
             if self._doubtful:
                 self._store.audiences_grew()
                 self._load()
                 self._identity.fill(self._store)
                 self._doubtful = False
-            size = sum(len(job.drafts) for job in jobs)
-            frontier = self.frontier.copy()
-            batch = Batch(self._position, self._position, self._stamp_us, frontier, size)
-            results = self._commit(batch, jobs)
-        except Exception as error:
+            batch, results = self._commit(jobs)
+        except Exception:
             self._doubtful = True
-            return explain(error)
+            raise
         self._settle(batch, jobs)
         return results
 
-    def _commit(self, batch: Batch, jobs: list[Job]) -> list[Any]:
-        results: list[Any] = []
+    def _commit(self, jobs: list[Job]) -> tuple[Batch, list[Any]]:
+        size = sum(len(job.drafts) for job in jobs)
+        batch, results = self._next_batch(size), list[Any]()
         try:
-            with self._store.transaction():
+            with self._store.transaction() as turn:
+                if turn:
+                    self._follow(turn)
+                    batch = self._next_batch(size)
                 results = [self._perform(batch, job) for job in jobs]
                 for number, audience in batch.interned:
                     self._store.insert_audience(number, audience)
-                self._store.insert(batch.rows)
+                self._store.insert(batch.rows, batch.indexed)
                 tiles = self._tiles.write(batch.completed)
+                if batch.rows:
+                    self._store.keep_place(batch.position, batch.stamp_us, batch.frontier)
         except Exception:
-            if not batch.rows or self._store.last() != (batch.position, batch.stamp_us):
+            if not batch.rows or not self._store.holds(batch.position, batch.rows[-1][5]):
                 raise
             logger.exception("a commit went through though it was said to have failed")
             self._doubtful = True
-            return results
+            return batch, results
         self._tiles.keep(tiles, batch.position)
-        return results
+        return batch, results
+
+    def _next_batch(self, size: int) -> Batch:
+        frontier = self.frontier.copy()
+        return Batch(self._position, self._position, self._stamp_us, frontier, size)
+
+    def _follow(self, turn: Turn) -> None:
+        """Take over what others committed since, or notice that what was committed is gone."""
+        if turn == Turn(self._position, self._stamp_us, tuple(self.frontier.peaks)):
+            return
+        position, peaks = self._position, self.frontier.peaks
+        if turn.position > position and peaks_of(position, self._store.node) == peaks:
+            self._store.audiences_grew()
+            self._load()
+        if turn != Turn(self._position, self._stamp_us, tuple(self.frontier.peaks)):
+            self._fault = Broken(
+                "history-lost",
+                f"The record no longer holds what was committed up to position {position}",
+            )
+            logger.critical("%s: nothing more is appended", self._fault.message)
+            raise self._fault
 
     def _perform(self, batch: Batch, job: Job) -> Any:
-        changed = job.change(self._store.writing) if job.change else None
+        changed = job.change(self._store.documents) if job.change else None
         if job.change and not job.drafts:
             return changed
         if not job.drafts:
@@ -294,11 +314,11 @@ class Writer:
             logger.exception("memory is read from the file again; the commit stands")
         try:
             if batch.rows:
-                self._committed(batch.position, batch.newest)
+                self._committed(Added(batch.before, batch.position, batch.newest, batch.frontier))
             for job in jobs:
                 if job.after:
                     job.after()
-            self._fold_back(sum(job.size_bytes for job in jobs))
+            self._store.settled(sum(job.size_bytes for job in jobs))
         except Exception:
             logger.exception("what follows a commit failed; the commit stands")
 
@@ -308,10 +328,3 @@ class Writer:
         self._sealer.absorb(batch)
         if batch.interned:
             self._store.audiences_grew()
-
-    def _fold_back(self, written_bytes: int) -> None:
-        """Finish what the WAL folder began, between batches, so that the WAL starts over."""
-        self._unfolded_bytes += written_bytes
-        if self._unfolded_bytes > FOLD_BACK_BYTES:
-            self._unfolded_bytes = 0
-            self._store.writing.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -324,13 +324,10 @@ def newest(ledger: Ledger, viewer: Viewer, before: int | None, limit: int) -> li
     the cost is theirs times the page and does not grow with what is stored.
     """
     end = before if before is not None else ledger.length + 1
-    find = (
-        "SELECT position FROM entries WHERE audience = ? AND kind = 0 AND exercise = ?"
-        " AND position < ? AND author IS NOT NULL ORDER BY position DESC LIMIT ?"
-    )
-    places: Sequence[tuple[int, int]] = [
-        (audience, exercise) for audience in ledger.rights(viewer) for exercise in (0, 1)
-    ]
-    reading = ledger.store.reading
-    found = {row[0] for place in places for row in reading.execute(find, (*place, end, limit))}
+    found = {
+        position
+        for audience in ledger.rights(viewer)
+        for exercise in (0, 1)
+        for position in ledger.store.paging.newest_seen((audience, 0, exercise), end, limit)
+    }
     return sorted(found, reverse=True)[:limit]
