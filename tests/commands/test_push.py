@@ -157,3 +157,24 @@ def test_public_intelligence_is_pushed_with_every_refusal_explained(
     assert json.loads(again.stdout)["accepted"] == 0
     pulled = command("pull", env=env, timeout_s=300).stdout.splitlines()
     assert len(pulled) == answer["accepted"]
+
+
+def test_a_fault_is_placed_as_the_file_counts(
+    at: RunningHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Markings go first and large files go in parts; whoever mends the file knows neither."""
+    bad = indicator(valid_from="yesterday")
+    statement = {
+        "type": "marking-definition",
+        "spec_version": "2.1",
+        "id": f"marking-definition--{uuid.uuid4()}",
+        "created": "2026-01-01T00:00:00.000Z",
+        "definition_type": "statement",
+        "definition": {"statement": "for everyone"},
+    }
+    (tmp_path / "several.json").write_bytes(envelope(indicator(), bad, statement))
+    (tmp_path / "bare.json").write_bytes(json.dumps(bad).encode())
+    code, out, _ = run(capfd, "push", "--json", "several.json", "bare.json")
+    refused = [each for each in json.loads(out)["results"] if each["result"] == "refused"]
+    assert code == 1
+    assert [each["path"] for each in refused] == ["$.objects[1].valid_from", "$.valid_from"]

@@ -274,7 +274,7 @@ def test_the_status_tells_each_object_apart(sg: Client, my: Client) -> None:
     assert status["successes"][0]["version"] == good["modified"]
     [failure] = status["failures"]
     assert (failure["id"], failure["version"]) == (bad["id"], bad["modified"])
-    assert "$.valid_from" in failure["message"]
+    assert "$.objects[1].valid_from" in failure["message"]
     assert sg.get(f"{ROOT}/status/{status['id']}/") == status
     error_of(my.ask("GET", f"{ROOT}/status/{status['id']}/"), 404)
 

@@ -21,6 +21,6 @@ def test_what_is_dated_far_ahead_is_refused(hub: RunningHub, name: str) -> None:
     answer = hub.push(sg, late, indicator(created=soon, modified=soon))
     assert [each["result"] for each in answer["results"]] == ["refused", "accepted"]
     refusal = answer["results"][0]
-    assert (refusal["code"], refusal["path"]) == ("bad-value", f"$.{name}")
+    assert (refusal["code"], refusal["path"]) == ("bad-value", f"$.objects[0].{name}")
     assert refusal["reason"].startswith("9998-01-01T00:00:00")
     assert hub.push(sg, late | {"created": soon, "modified": soon})["accepted"] == 1

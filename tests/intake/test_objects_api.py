@@ -88,8 +88,9 @@ def test_one_bad_object_never_sinks_the_others(hub: RunningHub, sg: str) -> None
     assert [each["result"] for each in answer["results"]] == ["refused", "accepted"] + 5 * [
         "refused"
     ]
-    first = answer["results"][0]
-    assert (first["id"], first["code"], first["path"]) == (bad["id"], "bad-value", "$.valid_from")
+    first, place = answer["results"][0], "$.objects[0].valid_from"
+    assert (first["id"], first["code"], first["path"]) == (bad["id"], "bad-value", place)
+    assert answer["results"][2]["path"] == "$.objects[2].id"
     assert all(each["reason"] for each in answer["results"] if each["result"] == "refused")
 
 
@@ -115,7 +116,7 @@ def test_other_content_under_one_version_is_a_conflict(hub: RunningHub, sg: str)
     assert (result["result"], result["code"], result["path"]) == (
         "refused",
         "conflict",
-        "$.modified",
+        "$.objects[0].modified",
     )
     assert hub.ask("GET", f"/api/objects/{one['id']}", sg).json()["name"] == one["name"]
     later = {**one, "name": "another", "modified": "2026-01-02T00:00:00.000Z"}

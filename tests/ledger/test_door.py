@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,8 @@ import pytest
 from bayanihan.core.marking import PUBLIC, Audience, Viewer
 from bayanihan.core.merkle import root_of, verify_consistency, verify_inclusion
 from bayanihan.errors import BayanihanError, Broken, Unavailable
-from bayanihan.ledger import Draft, Ledger, SqliteStore, Where, check_ledger
+from bayanihan.ledger import Draft, Entry, Ledger, SqliteStore, Where, check_ledger
+from bayanihan.ledger.identity import Identity
 from bayanihan.ledger.runs import SortedRuns
 from bayanihan.ledger.state import Documents
 from tests.sim.engine import reading, sqlite_of
@@ -56,6 +57,35 @@ def test_an_erased_body_is_in_no_file(ledger: Ledger, tmp_path: Path, size: int)
     assert places(person.encode()) == []
     ledger.close()
     assert places(secret) == []
+
+
+def test_an_erasure_that_a_crash_cut_short_is_finished_at_the_next_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    hashes: list[bytes] = []
+
+    def crash(self: Identity, entries: Sequence[Entry]) -> None:
+        hashes.extend(self.keys_of(entry)[0].to_bytes(8, "little") for entry in entries)
+        raise OSError("the power went out")
+
+    def places() -> list[Path]:
+        files = (folder / "index").rglob("*.run")
+        return [path for path in files if any(one in path.read_bytes() for one in hashes)]
+
+    with contextlib.closing(Ledger(folder, index_limit=16)) as ledger:
+        ledger.append(drafts(0, 40))
+    with contextlib.closing(Ledger(folder, index_limit=16)) as ledger, monkeypatch.context() as m:
+        m.setattr(Identity, "forget", crash)
+        with pytest.raises(Unavailable):
+            ledger.erase(SG, "note--7", "asked for")
+    assert len(places()) == 1, "the index still knows it"
+    with contextlib.closing(Ledger(folder, index_limit=16)) as ledger:
+        assert places() == []
+        assert ledger.positions_of("note--7") == [41], "the word of the erasure alone"
+        assert ledger.positions_of("note--8") == [9]
+    with contextlib.closing(Ledger(folder, index_limit=16)) as ledger:
+        assert ledger.state.list("forgetting") == []
 
 
 def test_an_erasure_beside_a_reader_ends_once_the_reader_does(

@@ -195,6 +195,27 @@ def test_an_erasure_leaves_nothing(record: Record) -> None:
     assert record.values(SG) == []
 
 
+@pytest.mark.parametrize("newer", [named("new.com"), "not a pattern"])
+def test_an_old_versions_erasure_leaves_the_newer(record: Record, newer: str) -> None:
+    """As retention does it, which erases what is old and keeps what is not."""
+    object_id = record.push(named("old.com"))
+    (old,) = record.ledger.read(SG, 0, 10).items
+    record.push(newer, object_id=object_id, version=2)
+    before = record.active.items_of(object_id, record.rights(SG))
+    record.ledger.erase_entries([old.entry], person="retention", reason="old")
+    record.fold()
+    assert record.active.items_of(object_id, record.rights(SG)) == before != ()
+
+
+def test_the_newest_versions_erasure_brings_no_older_one_back(record: Record) -> None:
+    object_id = record.push(named("new.com"), version=2)
+    (newest,) = record.ledger.read(SG, 0, 10).items
+    record.push(named("late.com"), object_id=object_id, version=1)
+    record.ledger.erase_entries([newest.entry], person="retention", reason="old")
+    record.fold()
+    assert record.values(SG) == []
+
+
 def test_everything_may_come_in_one_batch(record: Record) -> None:
     one, two, three = new_id(), new_id(), new_id()
     gone = json.dumps({"id": one, "origin": "SG", "reason": "wrong"}).encode()

@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import sys
 import tarfile
 import zlib
@@ -32,6 +33,7 @@ STANDARD_INPUT = Path("/dev/stdin")
 FILE_LIMIT_BYTES = 1024 * 1024 * 1024
 _CHUNK_OBJECTS = 1_000
 _CHUNK_BYTES = 8 * 1024 * 1024
+_SENT_AS = re.compile(r"\$\.objects\[(\d+)\]")
 
 
 def push(
@@ -130,14 +132,18 @@ def _push_document(
     client: HubClient, name: str, data: bytes, params: dict[str, Any], summary: dict[str, Any]
 ) -> None:
     try:
-        objects = stix.split(data).objects
+        submission = stix.split(data)
     except Refused as refusal:
         _add_refusal(summary, name, refusal)
         return
     # A statement must be known before what refers to it, and chunks are judged one by one.
-    objects = sorted(objects, key=lambda raw: b'"marking-definition"' not in raw[:2_000])
+    objects = sorted(
+        enumerate(submission.objects),
+        key=lambda each: b'"marking-definition"' not in each[1][:2_000],
+    )
     for chunk in _chunks(objects):
-        body = b'{"objects":[' + b",".join(chunk) + b"]}"
+        body = b'{"objects":[' + b",".join([raw for _, raw in chunk]) + b"]}"
+        places = [submission.place(number) for number, _ in chunk]
         headers = {"Content-Type": "application/json"}
         try:
             answer = client.json(
@@ -150,17 +156,33 @@ def _push_document(
             continue
         for outcome in ("accepted", "duplicate", "refused"):
             summary[outcome] += answer[outcome]
-        summary["results"] += [{**result, "file": name} for result in answer["results"]]
+        summary["results"] += [
+            {**_in_file(result, places), "file": name} for result in answer["results"]
+        ]
 
 
-def _chunks(objects: Sequence[bytes]) -> Iterator[list[bytes]]:
-    chunk: list[bytes] = []
+def _in_file(result: dict[str, Any], places: Sequence[str]) -> dict[str, Any]:
+    """A result, or a warning in it, with its path in the file and not in what was sent."""
+
+    def place(sent: re.Match[str]) -> str:
+        return places[int(sent[1])]
+
+    changed = dict(result)
+    if path := result.get("path"):
+        changed["path"] = _SENT_AS.sub(place, path, count=1)
+    if warnings := result.get("warnings"):
+        changed["warnings"] = [_in_file(each, places) for each in warnings]
+    return changed
+
+
+def _chunks(objects: Sequence[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    chunk: list[tuple[int, bytes]] = []
     size_bytes = 0
-    for raw in objects:
+    for number, raw in objects:
         if chunk and (len(chunk) == _CHUNK_OBJECTS or size_bytes + len(raw) > _CHUNK_BYTES):
             yield chunk
             chunk, size_bytes = [], 0
-        chunk.append(raw)
+        chunk.append((number, raw))
         size_bytes += len(raw)
     if chunk:
         yield chunk

@@ -67,11 +67,16 @@ class Submission(msgspec.Struct, frozen=True):
     """What was sent, cut into members.
 
     `objects` holds each member's bytes as submitted. `spec_version` is the bundle's:
-    "2.0", "2.1" or "" where none is given.
+    "2.0", "2.1" or "" where none is given. `bare` is one object without anything around it.
     """
 
     objects: list[bytes]
     spec_version: str = ""
+    bare: bool = False
+
+    def place(self, number: int) -> str:
+        """The JSON path of a member, counted from 0."""
+        return "$" if self.bare else f"$.objects[{number}]"
 
 
 def split(data: bytes) -> Submission:
@@ -101,7 +106,7 @@ def split(data: bytes) -> Submission:
         json_bytes.refuse_malformed(data, error)
     kind = _text(members, "type")
     if kind != "bundle" and ("type" in members or "id" in members):
-        return Submission([data])  # and `check` looks at all of it
+        return Submission([data], bare=True)  # and `check` looks at all of it
     _refuse_repeated(data, members)
     if kind == "bundle":
         return _open_bundle(members)

@@ -53,6 +53,7 @@ class Terms(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of one object: `accepted`, `duplicate` or `refused`, and why.
 
+    `path` leads to the fault from the submission's root, as `$.objects[3].pattern` does.
     `warnings` lists what STIX advises against in an object that was taken all the same.
     """
 
@@ -67,11 +68,13 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
 class Candidate(msgspec.Struct, frozen=True, gc=False):
     """An object that passed the check, on its way to an audience.
 
-    `original` is the digest of the submitted bytes where `raw` is an upgrade of them.
+    `number` counts the submission's objects from 0. `original` is the digest of the submitted
+    bytes where `raw` is an upgrade of them.
     """
 
     raw: bytes
     checked: stix.Checked
+    number: int = 0
     original: bytes = b""
 
 
@@ -110,8 +113,8 @@ class Admission:
         self._statements: set[str] = set()
         self._audiences: dict[tuple[str, ...], Audience] = {}
 
-    def check(self, raw: bytes) -> list[Candidate]:
-        """Check one submitted object; a STIX 2.0 one may become several.
+    def check(self, raw: bytes, number: int) -> list[Candidate]:
+        """Check a submission's object of that number; a STIX 2.0 one may become several.
 
         Raises:
             Refused: with the code and the JSON path of what is wrong.
@@ -125,25 +128,25 @@ class Admission:
                 next_step="Keep the evidence at home and send its fingerprint.",
             )
         try:
-            found = [Candidate(raw, stix.check(raw))]
+            found = [Candidate(raw, stix.check(raw), number)]
         except Refused:
             # No object of 2.0 passes as one of 2.1, so only what did not pass is asked.
             if stix.spec_of(raw) != "2.0":
                 raise
             original = hashlib.sha256(raw).digest()
-            found = [Candidate(each, stix.check(each), original) for each in upgrade(raw)]
+            found = [Candidate(each, stix.check(each), number, original) for each in upgrade(raw)]
         for candidate in found:
             self._check_dates(candidate.checked)
             if candidate.checked.statement:
                 self._statements.add(candidate.checked.id)
         return found
 
-    def fitting(self, candidate: Candidate) -> Candidate | Result:
+    def fitting(self, candidate: Candidate, place: str) -> Candidate | Result:
         """A candidate, or the refusal of one whose marking the terms do not fit."""
         try:
             self.mark(candidate)
         except Refused as refusal:
-            return refusal_of(candidate.raw, refusal)
+            return refusal_of(candidate.raw, refusal, place)
         return candidate
 
     def _check_dates(self, checked: stix.Checked) -> None:
@@ -208,30 +211,40 @@ class Admission:
         return admitting(Audience(level, groups, persons), terms.author)
 
 
-def refusal_of(raw: bytes, error: Refused) -> Result:
+def within(place: str, path: str) -> str:
+    """A path from an object's own root as one from the submission's."""
+    return place + path.removeprefix("$") if path.startswith("$") else path
+
+
+def refusal_of(raw: bytes, error: Refused, place: str) -> Result:
     """A refusal as a result, under the object's id where one can be read."""
     try:
         object_id = _read_id(raw).id
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         object_id = ""
-    return Result(object_id, "refused", error.code, error.where, error.message)
+    return Result(object_id, "refused", error.code, within(place, error.where), error.message)
 
 
 def result_of(
-    checked: stix.Checked, appended: Appended, *, mixed: bool = False, withdrawn: bool = False
+    checked: stix.Checked,
+    place: str,
+    appended: Appended,
+    *,
+    mixed: bool = False,
+    withdrawn: bool = False,
 ) -> Result:
     """What the ledger's outcome means for the submitter.
 
-    `mixed` says that the entry repeated is an exercise where this is none, or the reverse:
-    called a duplicate, the real thing would be taken for published. `withdrawn` says that
-    the submitter took the entry repeated back.
+    `place` is the object's path in the submission. `mixed` says that the entry repeated is an
+    exercise where this is none, or the reverse: called a duplicate, the real thing would be
+    taken for published. `withdrawn` says that the submitter took the entry repeated back.
     """
     if mixed:
         return Result(
             checked.id,
             "refused",
             "conflict",
-            "$.id",
+            f"{place}.id",
             "Under this id and `modified` there is an exercise and not the real thing,"
             " or the reverse: give one of them an id of its own",
         )
@@ -240,7 +253,7 @@ def result_of(
             checked.id,
             "refused",
             "conflict",
-            "$.modified",
+            f"{place}.modified",
             "You have already published another content under this id and `modified`",
         )
     reason = "You withdrew it: give it a later `modified` to publish it again"
@@ -249,7 +262,12 @@ def result_of(
         appended.outcome,
         code="withdrawn" if withdrawn else "",
         reason=reason if withdrawn else "",
-        warnings=checked.warnings,
+        warnings=tuple(
+            stix_values.Warning(each.code, within(place, each.path), each.message)
+            for each in checked.warnings
+        )
+        if checked.warnings
+        else (),
     )
 
 

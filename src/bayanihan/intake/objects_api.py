@@ -100,6 +100,10 @@ def terms_of(
     )
 
 
+Place = Callable[[int], str]
+"""The JSON path of a submission's object, by its number."""
+
+
 class Intake:
     """Takes submissions into the ledger.
 
@@ -134,7 +138,8 @@ class Intake:
             Unavailable, Broken: when the ledger takes none of it; nothing is then stored.
         """
         terms = terms_of(viewer, params, self._defaults, self._directory)
-        objects = cut(data)
+        submission = cut(data)
+        place = submission.place
         admission = Admission(
             terms,
             self._directory.group_markings(),
@@ -143,19 +148,26 @@ class Intake:
             self._ledger.now_us(),
         )
         found: list[Candidate | Result] = []
-        for number, raw in enumerate(objects):
+        for number, raw in enumerate(submission.objects):
             try:
-                found += admission.check(raw)
+                found += admission.check(raw, number)
             except Refused as refusal:
-                found.append(refusal_of(raw, refusal))
+                found.append(refusal_of(raw, refusal, place(number)))
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
         if terms.to:  # the only term that an object's own marking may not fit
-            found = [admission.fitting(e) if isinstance(e, Candidate) else e for e in found]
-        return summary_of(await self._append(admission, terms, found))
+            found = [
+                admission.fitting(each, place(each.number)) if isinstance(each, Candidate) else each
+                for each in found
+            ]
+        return summary_of(await self._append(admission, terms, found, place))
 
     async def _append(
-        self, admission: Admission, terms: Terms, found: Sequence[Candidate | Result]
+        self,
+        admission: Admission,
+        terms: Terms,
+        found: Sequence[Candidate | Result],
+        place: Place,
     ) -> list[Result]:
         """Append part by part; once a part was taken, what fails after it is listed."""
         results: list[Result] = []
@@ -172,7 +184,9 @@ class Intake:
                     raise
                 failure = error
             # Off the loop: each duplicate is looked up.
-            results += await asyncio.to_thread(list, self._results(terms, part, appended, failure))
+            results += await asyncio.to_thread(
+                list, self._results(terms, part, appended, failure, place)
+            )
         return results
 
     def _results(
@@ -181,23 +195,25 @@ class Intake:
         part: Sequence[Candidate | Result],
         appended: Sequence[Appended],
         failure: BayanihanError | None,
+        place: Place,
     ) -> Iterator[Result]:
         outcomes = iter(appended)
         for each in part:
             if isinstance(each, Result):
                 yield each
             elif failure:
-                yield Result(each.checked.id, "refused", failure.code, "$", failure.message)
+                at, told = place(each.number), failure.message
+                yield Result(each.checked.id, "refused", failure.code, at, told)
             else:
                 outcome = next(outcomes)
-                yield self._result(terms, each, outcome)
+                yield self._result(terms, each, outcome, place(each.number))
 
-    def _result(self, terms: Terms, candidate: Candidate, outcome: Appended) -> Result:
+    def _result(self, terms: Terms, candidate: Candidate, outcome: Appended, place: str) -> Result:
         if outcome.outcome != "duplicate":
-            return result_of(candidate.checked, outcome)
+            return result_of(candidate.checked, place, outcome)
         mixed = self._is_mixed(terms, outcome)
         withdrawn = not mixed and self._is_withdrawn(terms, candidate, outcome)
-        return result_of(candidate.checked, outcome, mixed=mixed, withdrawn=withdrawn)
+        return result_of(candidate.checked, place, outcome, mixed=mixed, withdrawn=withdrawn)
 
     def _is_withdrawn(self, terms: Terms, candidate: Candidate, repeated: Appended) -> bool:
         """Whether the submitter took back what is repeated."""
@@ -222,15 +238,15 @@ class Intake:
         return entry.header.exercise != terms.exercise
 
 
-def cut(data: bytes) -> list[bytes]:
-    """A submission's objects. Raises `Refused`, `too-large` when there are too many."""
+def cut(data: bytes) -> stix.Submission:
+    """A submission, cut into its objects. Raises `Refused`, `too-large` when there are too many."""
     message = f"One submission may hold {SUBMISSION_LIMIT_OBJECTS} objects"
     if data.count(b",") > COMMA_LIMIT:
         raise Refused("too-large", message)
-    objects = stix.split(data).objects
-    if len(objects) > SUBMISSION_LIMIT_OBJECTS:
+    submission = stix.split(data)
+    if len(submission.objects) > SUBMISSION_LIMIT_OBJECTS:
         raise Refused("too-large", message)
-    return objects
+    return submission
 
 
 def routes(ledger: Ledger, directory: Directory, defaults: Defaults) -> list[HTTPRouteHandler]:

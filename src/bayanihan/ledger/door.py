@@ -28,7 +28,7 @@ from bayanihan.ledger.gaps import Random
 from bayanihan.ledger.pages import Pages
 from bayanihan.ledger.red_audit import RedAudit
 from bayanihan.ledger.sqlite import SqliteStore
-from bayanihan.ledger.state import Documents, State
+from bayanihan.ledger.state import Change, Documents, State
 from bayanihan.ledger.store import BodyPage, Head, Page, Where
 from bayanihan.ledger.writer import Added, Job, Writer
 
@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 _ERASABLE = frozenset({"object", "withdrawn", "notice", "answer", "attestation"})
 _EMPTY_TIMEOUT_S = 10.0
 _ALL = Where()
+# The state room that names erased positions until the indexes have forgotten them too.
+_FORGETTING = "forgetting"
+_AT_ONCE = 500
 # How many entries about one object are looked at, the newest first.
 ABOUT_LIMIT = 1_000
 
@@ -101,6 +104,7 @@ class Ledger:
         self._red_audit = RedAudit(self.store, self._change_unawaited, self.now_us)
         self._writer.start()
         self.store.start(self.advance)
+        self._finish_forgetting()
 
     def close(self) -> None:
         """Finish what is queued, write the indexes out and close the file."""
@@ -319,8 +323,11 @@ class Ledger:
         audiences = self.store.audiences()
         object_id, origin = own[0].object_id, own[0].origin
         at = moment.render(self.now_us())
+        until: dict[tuple[int, bool], int] = {}
+        for entry in own:
+            told_to = (entry.header.audience, entry.header.exercise)
+            until[told_to] = max(entry.version_us, until.get(told_to, 0))
         told = {"id": object_id, "origin": origin, "reason": reason, "at": at}
-        body = msgspec.json.encode(told)
         drafts = [
             Draft(
                 "erased",
@@ -328,16 +335,22 @@ class Ledger:
                 author=person,
                 origin=origin,
                 object_id=object_id,
-                body=body,
+                body=msgspec.json.encode({**told, "until": moment.render(version_us)}),
                 exercise=exercise,
             )
-            for number, exercise in sorted({(e.header.audience, e.header.exercise) for e in own})
+            for (number, exercise), version_us in sorted(until.items())
         ]
+        positions = [entry.position for entry in own]
+
+        def erase(documents: Documents) -> None:
+            self.store.erase(positions)
+            documents.note_once(_FORGETTING, list(map(str, positions)), b"")
+
         self._blocking(
             Job(
                 _unset,
                 drafts=drafts,
-                change=lambda _: self.store.erase([entry.position for entry in own]),
+                change=erase,
                 after=lambda: self._identity.forget_recent(own),
             )
         )
@@ -345,6 +358,14 @@ class Ledger:
             self._identity.forget(own)
         except OSError as error:
             raise explain(error) from error
+        self._change_unawaited(_forgotten(positions))
+
+    def _finish_forgetting(self) -> None:
+        """Take up what a crash interrupted between an erasure and the indexes' part in it."""
+        while left := self.store.documents.list(_FORGETTING, "", "", _AT_ONCE):
+            positions = [int(document.key) for document in left]
+            self._identity.forget_positions(positions)
+            self._change(_forgotten(positions))
 
     # wait
 
@@ -439,6 +460,12 @@ class Ledger:
         if not 0 < old <= new <= self._length:
             raise Refused("not-found", "There is no such pair of trees")
         return consistency_path(old, new, self.store.node)
+
+
+def _forgotten(positions: Sequence[int]) -> Callable[[Documents], Any]:
+    """The note that the indexes hold nothing of these positions any more."""
+    changes = [Change(_FORGETTING, str(position), None) for position in positions]
+    return lambda documents: documents.apply(changes)
 
 
 def _unset(result: Any, error: BayanihanError | None) -> None:

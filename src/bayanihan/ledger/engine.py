@@ -151,6 +151,10 @@ class Identities(Protocol):
         """Take erased entries, as they were, out of the files; after `forget_recent`."""
         ...
 
+    def forget_positions(self, positions: Sequence[int]) -> None:
+        """Take out what a crash kept `forget` from; at opening alone."""
+        ...
+
     def close(self) -> None:
         """Write out what is in memory and let go of the files."""
         ...

@@ -113,6 +113,14 @@ class Identity:
         self._same.forget([(self.keys_of(entry)[0], entry.position) for entry in entries])
         self._objects.forget([(self.keys_of(entry)[1], entry.position) for entry in entries])
 
+    def forget_positions(self, positions: Sequence[int]) -> None:
+        """Take entries out of the files that a crash kept `forget` from; at opening alone.
+
+        Raises `OSError` when a file cannot be written.
+        """
+        self._same.forget_positions(positions)
+        self._objects.forget_positions(positions)
+
     def close(self) -> None:
         """Write both indexes out, so that the next start is quick, and let go of the files."""
         self._same.close()

@@ -71,6 +71,13 @@ class _Run:
             found += [(key, slot) for slot in slots if not slot & GONE]
         return found
 
+    def pairs_of(self, positions: Sequence[int]) -> list[tuple[int, int]]:
+        """(key, position) of those positions that are not gone; reads the whole run."""
+        import numpy as np
+
+        at = np.isin(self.positions, np.array(positions, dtype="<u8")).nonzero()[0]
+        return list(zip(self.keys[at].tolist(), self.positions[at].tolist(), strict=True))
+
     def erase(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Mark the positions of (key, position) pairs as gone, and overwrite their keys.
 
@@ -276,6 +283,14 @@ class SortedRuns:
                 within = [pair for pair in pairs if run.first <= pair[1] <= run.last]
                 if within:
                     run.erase(within)
+
+    def forget_positions(self, positions: Sequence[int]) -> None:
+        """As `forget`, where the keys are not known any more: what a crash left behind."""
+        with self._busy:
+            for run in self._runs:
+                within = [each for each in positions if run.first <= each <= run.last]
+                if within and (pairs := run.pairs_of(within)):
+                    run.erase(pairs)
 
     def flush(self) -> None:
         """Write what is still in memory, so that the next start need not fill it in."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
-from bayanihan.ledger.state import Change, Document
+from bayanihan.ledger.state import REMOVED, Change, Document
+
+_FIRST = "1 + coalesce((SELECT version FROM state WHERE room = '{}' AND key = '{}'), 0)"
+_INSERT = f"INSERT INTO state VALUES (?, ?, {_FIRST.format(*REMOVED)}, ?) ON CONFLICT (room, key)"
+_NOTE_REMOVED = (
+    "INSERT INTO state SELECT '{}', '{}', version, x'' FROM state WHERE room = ? AND key = ?"
+    " ON CONFLICT (room, key) DO UPDATE SET version = max(version, excluded.version)"
+).format(*REMOVED)
 
 
 class SqliteDocuments:
@@ -60,13 +67,12 @@ class SqliteDocuments:
                 return False
         for change in changes:
             if change.value is None:
-                connection.execute(
-                    "DELETE FROM state WHERE room = ? AND key = ?", (change.room, change.key)
-                )
+                place = (change.room, change.key)
+                connection.execute(_NOTE_REMOVED, place)
+                connection.execute("DELETE FROM state WHERE room = ? AND key = ?", place)
             else:
                 connection.execute(
-                    "INSERT INTO state VALUES (?, ?, 1, ?) ON CONFLICT (room, key)"
-                    " DO UPDATE SET version = version + 1, value = excluded.value",
+                    f"{_INSERT} DO UPDATE SET version = version + 1, value = excluded.value",
                     (change.room, change.key, change.value),
                 )
         return True
@@ -74,6 +80,6 @@ class SqliteDocuments:
     def note_once(self, room: str, keys: Sequence[str], value: bytes) -> None:
         """See `Documents`."""
         self._writing().executemany(
-            "INSERT INTO state VALUES (?, ?, 1, ?) ON CONFLICT (room, key) DO NOTHING",
+            f"{_INSERT} DO NOTHING",
             [(room, key, value) for key in keys],
         )

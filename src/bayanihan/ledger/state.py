@@ -1,7 +1,8 @@
 """State: small documents that change, beside the ledger in the same store.
 
 Not facts and not a projection: drafts, receipts, sessions, cursors of webhooks. Each has a
-room, a key and a version that starts at 1; a `put` may insist on the version it read.
+room, a key and a version that only grows, also when it was removed and is put again; a `put`
+may insist on the version it read.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
+
+# The document whose version is the highest that any removed one had; a new one begins above it.
+REMOVED = ("", "removed")
 
 
 class Document(msgspec.Struct, frozen=True):

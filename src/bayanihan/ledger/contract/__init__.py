@@ -40,7 +40,7 @@ from bayanihan.ledger.contract.reading import (
     check_pages_of_one_object,
 )
 from bayanihan.ledger.contract.scene import Make, Opened
-from bayanihan.ledger.contract.state import check_state, check_state_versions
+from bayanihan.ledger.contract.state import check_state, check_state_removal, check_state_versions
 
 __all__ = ["CHECKS", "Make", "Opened"]
 
@@ -67,4 +67,5 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     check_leaves_are_salted,
     check_state,
     check_state_versions,
+    check_state_removal,
 )

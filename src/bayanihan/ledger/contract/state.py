@@ -9,7 +9,7 @@ from bayanihan.ledger.state import Change
 
 
 def check_state(make: Make) -> None:
-    """Documents have versions from 1, lists are in key order, and all of it is durable."""
+    """Documents have growing versions, lists are in key order, and all of it is durable."""
     with opened(make) as ledger:
         state = ledger.state
         assert state.get("room", "a") is None
@@ -46,3 +46,25 @@ def check_state_versions(make: Make) -> None:
         for thread in threads:
             thread.join()
         assert sorted(won) == [False] * 7 + [True]
+
+
+def check_state_removal(make: Make) -> None:
+    """What is removed and put again has a version that nobody has read before."""
+    with opened(make) as ledger:
+        state = ledger.state
+        assert state.put([Change("room", "a", b"1"), Change("room", "b", b"1")])
+        assert state.put([Change("room", "a", b"2"), Change("room", "b", None)])
+        read = state.get("room", "a")
+        assert read is not None
+        assert state.put([Change("room", "a", None)])
+        assert state.put([Change("room", "a", None)]), "of what is not there"
+        assert state.get("room", "a") is None
+    with opened(make) as ledger:
+        state = ledger.state
+        assert state.put([Change("room", "a", b"another", expected=0)])
+        assert not state.put([Change("room", "a", b"stale", expected=read.version)])
+        found = state.get("room", "a")
+        assert found is not None
+        assert found.value == b"another"
+        assert found.version > read.version
+        assert state.put([Change("room", "a", b"next", expected=found.version)])

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+import msgspec
+
+from bayanihan.core import moment
 from bayanihan.core.observables import Observable
 from bayanihan.ledger import Entry, Projection
 from bayanihan.readers.active.indicator import told
@@ -22,13 +25,23 @@ from bayanihan.readers.active.view import (
 
 _PREFIX = "indicator--"
 _SIGHTING = "sighting--"
+_EVERY_VERSION = (1 << 63) - 1
+
+
+class _Erased(msgspec.Struct):
+    """What an `erased` entry says; an older one names no version, and takes every one."""
+
+    until: str = ""
+
+
+_read_erased = msgspec.json.Decoder(_Erased).decode
 
 
 class Active(Projection):
     """The active set. Readers come on a connection of their own, one for each thread."""
 
     name = "active"
-    version = 3
+    version = 4
     kinds = ("object", "withdrawn", "erased")
     schema = SCHEMA
 
@@ -51,7 +64,10 @@ class Active(Projection):
             self._batch.move(entry)
         if not entry.object_id.startswith(_PREFIX):
             return
-        if entry.header.kind != "object":
+        if entry.header.kind == "erased":
+            until_us = moment.parse(_read_erased(body or b"{}").until or "")
+            self._batch.erase(entry, _EVERY_VERSION if until_us is None else until_us)
+        elif entry.header.kind != "object":
             self._batch.add(entry, None)
         elif body is not None:
             self._batch.add(entry, told(body))

@@ -50,7 +50,8 @@ CREATE TABLE changed (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE unread (
     position INTEGER PRIMARY KEY, origin TEXT NOT NULL, object_id TEXT NOT NULL,
-    audience INTEGER NOT NULL, exercise INTEGER NOT NULL, why TEXT NOT NULL
+    audience INTEGER NOT NULL, exercise INTEGER NOT NULL, version_us INTEGER NOT NULL,
+    why TEXT NOT NULL
 ) STRICT;
 """
 
@@ -104,8 +105,9 @@ class Batch:
         self._told: dict[int, Told] = {}
         self._bare: set[int] = set()
         self._unread: dict[int, tuple[Any, ...]] = {}
-        self._erased: set[tuple[Any, ...]] = set()
         self._moved: dict[tuple[int, int], tuple[int, int]] = {}
+        self._until: dict[int, int] = {}
+        self._erased: dict[tuple[Any, ...], int] = {}
         self.changed: dict[tuple[int, int], tuple[int, int]] = {}
 
     def __len__(self) -> int:
@@ -119,6 +121,11 @@ class Batch:
         """An entry that changes what an audience sees, beside the versions of objects."""
         header = entry.header
         self._moved[header.audience, int(header.exercise)] = (header.position, header.stamp_us)
+
+    def erase(self, entry: Entry, until_us: int) -> None:
+        """One entry that says: an indicator's versions are erased, up to this one."""
+        self._until[entry.position] = until_us
+        self._entries.append((entry, None))
 
     def write(self, db: sqlite3.Connection) -> None:
         """Take the entries in and write what is different, inside the caller's transaction."""
@@ -160,7 +167,7 @@ class Batch:
         if found.unread:
             self._unread[header.position] = (
                 *(header.position, entry.origin, entry.object_id),
-                *(header.audience, exercise, found.unread),
+                *(header.audience, exercise, entry.version_us, found.unread),
             )
         if before is not None and before.version_us > entry.version_us:
             return False
@@ -187,13 +194,17 @@ class Batch:
         return True
 
     def _erase(self, entry: Entry, same: dict[int, Row]) -> None:
-        header = entry.header
-        same.pop(header.audience, None)
-        _mark_shared(same)
+        """Take out what is erased, and no later version."""
+        header, until_us = entry.header, self._until[entry.position]
+        before = same.get(header.audience)
+        if before is not None and before.version_us <= until_us:
+            del same[header.audience]
+            _mark_shared(same)
         key = (entry.object_id, entry.origin, header.audience, int(header.exercise))
-        self._erased.add(key)
-        for position, (_, origin, object_id, audience, exercise, _) in list(self._unread.items()):
-            if (object_id, origin, audience, exercise) == key:
+        self._erased[key] = max(until_us, self._erased.get(key, until_us))
+        for position, row in list(self._unread.items()):
+            _, origin, object_id, audience, exercise, version_us, _ = row
+            if (object_id, origin, audience, exercise) == key and version_us <= until_us:
                 del self._unread[position]
 
     def _write_rows(self, db: sqlite3.Connection) -> None:
@@ -223,11 +234,11 @@ class Batch:
         _insert(db, "INSERT INTO rest", rest)
 
     def _write_unread(self, db: sqlite3.Connection) -> None:
-        for key in self._erased:
+        for key, until_us in self._erased.items():
             db.execute(
-                "DELETE FROM unread"
-                " WHERE object_id = ? AND origin = ? AND audience = ? AND exercise = ?",
-                key,
+                "DELETE FROM unread WHERE object_id = ? AND origin = ? AND audience = ?"
+                " AND exercise = ? AND version_us <= ?",
+                (*key, until_us),
             )
         _insert(db, "INSERT INTO unread", list(self._unread.values()))
 
