@@ -362,10 +362,13 @@ class Ledger:
 
     def _finish_forgetting(self) -> None:
         """Take up what a crash interrupted between an erasure and the indexes' part in it."""
-        while left := self.store.documents.list(_FORGETTING, "", "", _AT_ONCE):
-            positions = [int(document.key) for document in left]
-            self._identity.forget_positions(positions)
-            self._change(_forgotten(positions))
+        try:
+            while left := self.store.documents.list(_FORGETTING, "", "", _AT_ONCE):
+                positions = [int(document.key) for document in left]
+                self._identity.forget_positions(positions)
+                self._change(_forgotten(positions))
+        except (OSError, BayanihanError) as error:  # a hub that reads is better than none
+            logger.warning("an erasure is not finished yet, it is tried again: %s", error)
 
     # wait
 
