@@ -67,10 +67,18 @@ def verbs() -> dict[str, str]:
         if not isinstance(verb, App):
             found[name] = _first_line(verb.__doc__)
             continue
-        for sub in verb:
-            if not sub.startswith("-"):
-                command = verb[sub].default_command
-                found[f"{name} {sub}"] = _first_line(command.__doc__ if command else "")
+        found.update(_verbs_of(name, verb))
+    return found
+
+
+def _verbs_of(name: str, verb: App) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for sub in [sub for sub in verb if not sub.startswith("-")]:
+        command = verb[sub].default_command
+        if command is None:
+            found.update(_verbs_of(f"{name} {sub}", verb[sub]))
+        else:
+            found[f"{name} {sub}"] = _first_line(command.__doc__)
     return found
 
 

@@ -15,6 +15,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from bayanihan import __version__
 from bayanihan.commands.law_files import open_rulebook, today
+from bayanihan.commands.law_region import is_working_day
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.hub import Hub
 from bayanihan.intake import objects_api as intake_api
@@ -31,7 +32,7 @@ from bayanihan.readers import (
 from bayanihan.registry import api as registry_api
 from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
-from bayanihan.web.law import law_handlers
+from bayanihan.web.law import law_handlers, law_pages, record_handlers
 from bayanihan.web.sign_in import signing_in
 
 
@@ -58,6 +59,8 @@ def health(hub: Hub) -> list[HTTPRouteHandler]:
 
 def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
     """Every address that a hub answers at: the exits and entrances of all rooms."""
+    rulebook = functools.cache(open_rulebook)
+    desk = hub.law_desk(rulebook, is_working_day)
     return [
         *health(hub),
         *intake_api.routes(hub.ledger, hub.registry, hub.defaults),
@@ -71,7 +74,9 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *metrics.routes(hub.measure),
         *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
-        *law_handlers(functools.cache(open_rulebook), today),
+        *law_handlers(rulebook, today),
+        *record_handlers(desk, today),
+        *law_pages(desk, hub.sessions),
     ]
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import resource
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,6 +63,9 @@ from bayanihan.registry import (
     member_facts,
 )
 from bayanihan.registry import api as registry_api
+from bayanihan.rulebook.clocks import WorkingDay
+from bayanihan.rulebook.law import Rulebook
+from bayanihan.web import law
 from bayanihan.web.latest import Console
 from bayanihan.web.session import Sessions
 
@@ -70,7 +73,7 @@ logger = logging.getLogger(__name__)
 
 ADMIN_KEY_FILE = "admin.key"
 SIGNING_KEY_FILE = "signing.key"
-PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active, taxii.Catalogue)
+PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active, taxii.Catalogue, law.Docket)
 
 
 class Hub:
@@ -96,6 +99,7 @@ class Hub:
         self.registry = Registry(*place)
         self.active = Active(*place)
         self.catalogue = taxii.Catalogue(*place)
+        self.docket = law.Docket(*place)
         self.office = registry_api.Office(self.ledger, self.registry, secrets.token_bytes)
         self.office.fold()
         if not self.registry.members:
@@ -130,7 +134,7 @@ class Hub:
         self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
         self.taxii = self._open_taxii()
         self._length_at_start = self.ledger.length
-        self.folding = Folding(self.ledger, [self.active, self.catalogue])
+        self.folding = Folding(self.ledger, [self.active, self.catalogue, self.docket])
         self.folding.start()
         self.upkeep = Upkeep(self.keep_up)
         self.upkeep.start()
@@ -258,6 +262,11 @@ class Hub:
         known = self.registry.agent_keys.get(key_id, AgentKeys())
         return known.trusted, known.pending
 
+    def law_desk(self, rulebook: Callable[[], Rulebook], working_day: WorkingDay) -> law.Desk:
+        """Where the law's record is read and written."""
+        entropy = secrets.token_bytes
+        return law.Desk(self.ledger, self.docket, self.registry, rulebook, working_day, entropy)
+
     def close(self) -> None:
         """Stop the threads, close the files, give the directory free."""
         self.upkeep.stop()
@@ -268,6 +277,7 @@ class Hub:
         self.registry.close()
         self.active.close()
         self.catalogue.close()
+        self.docket.close()
         self._lock.close()
 
 

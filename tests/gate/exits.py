@@ -16,7 +16,7 @@ from typing import Any
 from litestar.handlers import ASGIRouteHandler
 
 from bayanihan.app import handlers
-from tests.gate.model import Who, must_see, shown, shown_in_feed, words_of
+from tests.gate.model import Who, must_see, shown, shown_in_feed, shown_of_law, words_of
 from tests.gate.world import Answer, World
 
 FEEDS_AT_ONCE = 6
@@ -43,6 +43,14 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/receipts"): {"receipt": {}},
     ("POST", "/api/law/classify"): {},
     ("POST", "/api/law/duties"): {},
+    ("POST", "/api/law/register"): {},
+    ("POST", "/api/law/register/{record_id}/withdraw"): {"other": ""},
+    ("DELETE", "/api/law/drafts/{record_id}"): None,
+    ("POST", "/api/law/incidents"): {},
+    ("POST", "/api/law/filings/{record_id}/file"): {"other": ""},
+    ("POST", "/api/law/filings/{record_id}/acknowledge"): {"reference": ""},
+    ("POST", "/api/law/cases"): {},
+    ("POST", "/api/law/cases/{record_id}/steps"): {"step": "none"},
     ("POST", "/sign-in"): b"key=byn_nobody_nothing",
     ("POST", "/sign-out"): None,
     ("POST", "/taxii2/{root}/collections/{name}/objects"): {"objects": [{"type": "indicator"}]},
@@ -52,6 +60,7 @@ QUESTIONS = {
     "/api/checkpoint/consistency": "?old=1&new=2",
     "/api/objects": "?limit=1000",
     "/api/stream": "",
+    "/api/law/register": "?view=authority",
 }
 
 
@@ -66,6 +75,10 @@ class Exit:
     @property
     def is_feed(self) -> bool:
         return self.path in ("/feeds/{feed}", "/api/feeds")
+
+    @property
+    def is_law(self) -> bool:
+        return self.path.startswith(("/api/law", "/law"))
 
     @property
     def is_page(self) -> bool:
@@ -160,6 +173,9 @@ class Look:
             return [*sorted({said.object_id for said in region.said}), NOWHERE]
         if name == "feed":
             return self._some_feeds(1 if exit_.method == "HEAD" else FEEDS_AT_ONCE)
+        if name == "record_id":
+            kept = [said.object_id for said in region.said if said.kind == "law"]
+            return [*kept, "case--none"] if exit_.method == "GET" else ["case--none"]
         known = {
             "code": ["XX"],
             "key_id": ["nobody"],
@@ -192,6 +208,8 @@ class Look:
                 allowed = shown_in_feed(who, region, exercise="exercise-" in path)
                 if exit_.path == "/api/feeds":  # says of each feed what it lacks, of both kinds
                     allowed |= shown_in_feed(who, region, exercise=True)
+        elif exit_.is_law:
+            allowed = shown_of_law(who, region)
         elif not who.key or "read" in who.scopes:
             allowed = shown(who, region)
         everything, sent = answer.everything, path.encode() + body

@@ -126,13 +126,32 @@ def may_see(who: Who, said: Said) -> bool:
 
 
 def shown(who: Who, region: Region) -> set[str]:
-    """Every word that this reader may meet in some answer."""
+    """Every word that this reader may meet in some answer, but for those of the law's record."""
     words: set[str] = set()
     for said in region.said:
-        if may_see(who, said):
+        if said.kind != "law" and may_see(who, said):
             words.add(said.object_id)
             if not said.erased:
                 words.update(said.secrets)
+    return words
+
+
+def shown_of_law(who: Who, region: Region) -> set[str]:
+    """What the law's exits may say: what was registered, filed and decided, never a report.
+
+    A key that neither reads, reports nor regulates is told what the public is. The whole of a
+    registration is for members' authorities and for its origin, a filing for who may file.
+    """
+    judges = "regulate" in who.scopes and not who.constituent
+    reporting = bool({"report", "regulate"} & who.scopes)
+    words: set[str] = set()
+    for said in region.said:
+        if said.kind != "law" or not may_see(who, said):
+            continue
+        whole = judges or (who.origin == said.origin and "report" in who.scopes)
+        open_to = {"case": "read" in who.scopes or reporting, "filing": reporting}
+        if said.level == "clear" or open_to.get(said.object_id.partition("--")[0], whole):
+            words.update((said.object_id, *said.secrets))
     return words
 
 
@@ -142,7 +161,7 @@ def shown_in_feed(who: Who, region: Region, *, exercise: bool) -> set[str]:
         word
         for said in region.said
         if may_see(who, said) and said.level != "red" and said.exercise == exercise
-        if not said.erased
+        if not said.erased and said.kind != "law"
         for word in (said.object_id, *said.secrets)
     }
 

@@ -47,9 +47,12 @@ class Gate(RuleBasedStateMachine):
     def author(self, number: int) -> Any:
         return self.world.authors[number % len(self.world.authors)]
 
+    @property
+    def objects(self) -> list[Any]:
+        return [each for each in self.world.region.said if each.kind == "object"]
+
     def said(self, number: int) -> Any:
-        objects = [each for each in self.world.region.said if each.kind == "object"]
-        return objects[number % len(objects)]
+        return self.objects[number % len(self.objects)]
 
     @rule(
         author=NUMBER,
@@ -81,7 +84,7 @@ class Gate(RuleBasedStateMachine):
             exercise=exercise,
         )
 
-    @precondition(lambda self: self.world.region.said)
+    @precondition(lambda self: self.objects)
     @rule(author=NUMBER, over=NUMBER, marks=MARKS, tlp=LEVELS)
     def say_a_later_version(self, author: int, over: int, marks: list[str], tlp: str) -> None:
         """Also over an id that somebody else began: nobody is told of the other."""
@@ -89,7 +92,7 @@ class Gate(RuleBasedStateMachine):
         if began.object_id.startswith("indicator"):
             self.world.submit(self.author(author), marks, [], tlp=tlp, over=began)
 
-    @precondition(lambda self: self.world.region.said)
+    @precondition(lambda self: self.objects)
     @rule(said=NUMBER, tlp=LEVELS, group=GROUP)
     def share_again(self, said: int, tlp: str, group: str) -> None:
         chosen = self.said(said)
@@ -97,15 +100,34 @@ class Gate(RuleBasedStateMachine):
         if own:
             self.world.share_again(own[0], chosen, tlp, group)
 
-    @precondition(lambda self: self.world.region.said)
+    @precondition(lambda self: self.objects)
     @rule(who=NUMBER, said=NUMBER)
     def withdraw(self, who: int, said: int) -> None:
         self.world.withdraw(self.author(who), self.said(said))
 
-    @precondition(lambda self: self.world.region.said)
+    @precondition(lambda self: self.objects)
     @rule(who=NUMBER, said=NUMBER)
     def erase(self, who: int, said: int) -> None:
         self.world.erase(self.author(who), self.said(said))
+
+    @rule(author=NUMBER, police=st.booleans(), national=st.booleans())
+    def register_a_system(self, author: int, police: bool, national: bool) -> None:
+        people = [who for who in self.world.authors if who.member]
+        if people:
+            who = people[author % len(people)]
+            self.world.register(who, police=police, national=national)
+
+    @rule(level=st.sampled_from(["clear", "green", "amber", "amber+strict"]))
+    def open_a_case(self, level: str) -> None:
+        judges = [who for who in self.world.people if who.person.endswith("judge")]
+        for who in [who for who in judges if not who.ended][:1]:
+            self.world.open_case(who, level)
+
+    @rule(author=NUMBER)
+    def file_a_report(self, author: int) -> None:
+        people = [who for who in self.world.authors if who.member]
+        if people:
+            self.world.file_report(people[author % len(people)])
 
     @rule(name=st.sampled_from(sorted(GROUPS)), members=st.sets(st.sampled_from(MEMBERS)))
     def change_group(self, name: str, members: set[str]) -> None:

@@ -77,6 +77,8 @@ class World:
         for code in MEMBERS:
             self.arrive(code)
         self.hire("regulator", "SG", scopes=("regulate",))
+        self.hire("authority", "SG", person="judge", scopes=("regulate", "read"))
+        self.hire("authority there", "VN", person="judge", scopes=("regulate", "read"))
         self.hire("firewall", "VN", scopes=("feed",))
         self.sign_in(self.operator)
 
@@ -337,6 +339,71 @@ class World:
                 marked=bool(marks),
             )
         )
+
+    # the law's record
+
+    def register(self, author: Who, *, police: bool, national: bool) -> None:
+        """Enter a system: a word that all may read unless it is police work, and one of facts."""
+        word, inside = f"t{secrets.token_hex(8)}", f"f{secrets.token_hex(8)}"
+        fields = "provider trade_name purpose data status states declaration instructions"
+        body = {
+            "system": inside,
+            "facts": {"annex_iii": ["6a" if police else "2" if national else "4a"]},
+            "register": dict.fromkeys(fields.split(), word),
+            "voluntary": True,
+        }
+        answer = self.ask("POST", "/api/law/register", author, body)
+        assert answer.status == 201, answer
+        record_id = json.loads(answer.body)["id"]
+        here = {author.member} if national and not police else self.region.groups["region"]
+        groups = ("region",)
+        told = () if police else (word,)
+        rest = (inside, word) if police else (inside,)
+        for level, members, words in (("clear", set[str](), told), ("amber+strict", here, rest)):
+            self.region.said.append(
+                Said(
+                    record_id, author.person, author.origin, level, set(members),
+                    groups if members else (), set(), False, words, kind="law",
+                )
+            )  # fmt: skip
+
+    def open_case(self, authority: Who, level: str) -> None:
+        """An authority opens a case for an audience of its choice."""
+        word = f"c{secrets.token_hex(8)}"
+        body = {"procedure": "eu/art79", "subject": word, "reason": word, "tlp": level}
+        answer = self.ask("POST", "/api/law/cases", authority, body)
+        assert answer.status == 201, answer
+        case_id = json.loads(answer.body)["id"]
+        here = self.region.groups["region"] if level.startswith("amber") else set()
+        groups = ("region",) if here else ()
+        self.region.said.append(
+            Said(
+                case_id, authority.person, authority.origin, level, set(here), groups, set(),
+                False, (word,), kind="law",
+            )
+        )  # fmt: skip
+
+    def file_report(self, author: Who) -> None:
+        """Draft and file what is owed to one member: the two of them see it, and nobody else."""
+        word = f"r{secrets.token_hex(8)}"
+        body = {
+            "system": word, "facts": {"roles": ["deployer"], "critical_infrastructure": True},
+            "kind": ["personal-data"], "aware": "2026-11-01T00:00:00Z", "says": word,
+            "member": ["PH"], "fields": dict.fromkeys(("affected", "measures", "contact"), word),
+        }  # fmt: skip
+        answer = self.ask("POST", "/api/law/incidents", author, body)
+        assert answer.status == 201, answer
+        for draft in json.loads(answer.body)["filings"]:
+            path = f"/api/law/filings/{draft['id']}/file"
+            answer = self.ask("POST", path, author, {})
+            assert answer.status == 200, answer
+            members = {author.member, "PH"} & self.region.groups["region"]
+            self.region.said.append(
+                Said(
+                    draft["id"], author.person, author.origin, "amber+strict", members,
+                    ("region",), set(), False, (word,), kind="law",
+                )
+            )  # fmt: skip
 
     def share_again(self, author: Who, said: Said, tlp: str, group: str) -> None:
         """The same bytes for another audience, where they carry no marking of their own."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bayanihan.commands.law import app
 from bayanihan.rulebook.classify import STATES
 from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.matrix import RELATIONS
+from docs import generate
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "rulebook.md"
 _ROW = re.compile(r"^\| *`([^`]+)` *\|", re.MULTILINE)
@@ -16,8 +16,8 @@ _ROW = re.compile(r"^\| *`([^`]+)` *\|", re.MULTILINE)
 
 def rulebook_names() -> set[str]:
     """Every name that the page documents in the first cell of a row."""
-    verbs = {f"law {name}" for name in app if not name.startswith("-")}
-    endpoints = {"POST /api/law/classify", "POST /api/law/duties", "GET /api/law/matrix"}
+    verbs = {name for name in generate.verbs() if name.startswith("law ")}
+    endpoints = {name for name in generate.endpoints() if "/api/law/" in name}
     duties = {"owed", "upcoming", "recommended", "waits"}
     clocks = {"runs", "gap", "not-concerned"}
     forms = {'fact == "value"', "all", "any", "not", "finding", "event"}

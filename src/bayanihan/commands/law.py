@@ -1,4 +1,4 @@
-"""`bayanihan law`: classify systems, derive duties, compare laws. Needs no hub."""
+"""`bayanihan law`: classify systems, derive duties, compare laws; keep what is filed on a hub."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from bayanihan.commands import law_print, law_region
+from bayanihan.commands import law_print, law_record, law_region
 from bayanihan.commands.law_files import (
+    FORMATS,
     open_rulebook,
     open_system,
     read_text,
@@ -57,7 +58,7 @@ Adopt = Annotated[
 Assisted = Annotated[
     str, Parameter(name="--assisted", help="What if: the day on which assistance was delivered.")
 ]
-Form = Annotated[str, Parameter(name="--format", help="text, json, csv, ics or html.")]
+Form = Annotated[str, Parameter(name="--format", help=FORMATS)]
 
 
 @app.command
@@ -67,6 +68,7 @@ def classify(
     as_of: AsOf = "",
     known: Known = "",
     proof: Annotated[bool, Parameter(negative="", help="Print the proof trees.")] = False,
+    output: Form = "text",
     rulebook: Rules = None,
     json: AsJson = False,
 ) -> None:
@@ -80,17 +82,16 @@ def classify(
     derivation = Derivation(view(book, seen), system.facts)
     findings = classify_system(derivation, day)
     question = next_question(derivation.view, system.facts, day)
-    if json:
-        law_print.show_json(
-            {
-                **book.stamp(),
-                "as_of": day,
-                "known": seen,
-                "system": system.id,
-                "findings": [one.as_json() for one in findings],
-                "question": None if question is None else law_print.question_json(question),
-            }
-        )
+    told = {
+        **book.stamp(),
+        "as_of": day,
+        "known": seen,
+        "system": system.id,
+        "name": system.name,
+        "findings": [one.as_json() for one in findings],
+        "question": None if question is None else law_print.question_json(question),
+    }
+    if law_print.show_as("classify", told, "json" if json else output, day):
         return
     law_print.show_findings(book, system, day, seen, findings, question, proof)
 
@@ -122,7 +123,16 @@ def duties(
     for one in asked:
         seen_by = ask(book, seen, adoptions, track_of(book, one), assisted)
         found.extend(derive_duties(Derivation(seen_by, facts), one, day, system.attestations))
-    law_print.show_duties(book, system, day, seen, found, "json" if json else output)
+    told = {
+        **book.stamp(),
+        "as_of": day,
+        "known": seen,
+        "system": system.id,
+        "name": system.name,
+        "duties": [one.as_json() for one in found],
+    }
+    if not law_print.show_as("duties", told, "json" if json else output, day):
+        law_print.show_duties(book, system, day, seen, found)
 
 
 @app.command
@@ -171,6 +181,7 @@ def diff(
         tuple[Path, ...], Parameter(name="--system", negative="", help="Show the effect on these.")
     ] = (),
     as_of: AsOf = "",
+    output: Form = "text",
     rulebook: Rules = None,
     json: AsJson = False,
 ) -> None:
@@ -187,18 +198,15 @@ def diff(
     effects = differences.effects(
         view(book, known_before), view(book, known_after), systems, (text_id,), day
     )
-    if json:
-        law_print.show_json(
-            {
-                **book.stamp(),
-                "watermark": book.text(text_id).watermark,
-                "a": before,
-                "b": after,
-                "changes": [one.as_json() for one in changes],
-                "effects": [one.as_json() for one in effects],
-            }
-        )
-    else:
+    told = {
+        **book.stamp(),
+        "watermark": book.text(text_id).watermark,
+        "a": before,
+        "b": after,
+        "changes": [one.as_json() for one in changes],
+        "effects": [one.as_json() for one in effects],
+    }
+    if not law_print.show_as("diff", told, "json" if json else output, day):
         law_print.show_diff(book, before, after, changes, effects)
 
 
@@ -224,6 +232,10 @@ app.command(law_region.adopt)
 app.command(law_region.clocks)
 app.command(law_region.tracks)
 app.command(law_region.register)
+app.command(law_record.enter)
+app.command(law_record.registry)
+app.command(law_record.filing)
+app.command(law_record.case)
 app.command(law_region.assess)
 app.command(law_region.practices)
 app.command(law_region.checks)

@@ -11,6 +11,8 @@ from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.load import SEALS_FILE, load, read_seals
 from bayanihan.rulebook.system import System, read_system
 
+FORMATS = "text, json, csv, ics or html."
+
 
 def read_text(path: Path) -> str:
     """A file as UTF-8 text.

@@ -6,15 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from bayanihan.commands.hub_client import as_json_text
-from bayanihan.errors import Refused
 from bayanihan.rulebook.classify import FindingState, Question
 from bayanihan.rulebook.clocks import Clock, moment_text
 from bayanihan.rulebook.derive import Proof
 from bayanihan.rulebook.diff import Change, Effect
 from bayanihan.rulebook.duties import Duty
-from bayanihan.rulebook.export import duties_calendar, duties_page, sheet
 from bayanihan.rulebook.filing import Filing
 from bayanihan.rulebook.fines import Ceiling
+from bayanihan.rulebook.forms import exported
 from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.matrix import Adoption, Cell
 from bayanihan.rulebook.register import Entry
@@ -100,35 +99,23 @@ def show_proof(node: Proof, depth: int) -> None:
             show_proof(child, depth + 1)
 
 
-def show_duties(
-    book: Rulebook, system: System, day: str, known: str, duties: list[Duty], output: str
-) -> None:
-    """Duties in the format asked for.
+def show_as(answer: str, told: Any, output: str, today: str) -> bool:
+    """Print an answer for machines or for the printer; False when text was asked for.
 
     Raises:
         Refused: `bad-parameter` for an unknown format.
     """
+    if output == "text":
+        return False
     if output == "json":
-        told = [one.as_json() for one in duties]
-        show_json({**book.stamp(), "as_of": day, "known": known, "system": system.id,
-                   "duties": told})  # fmt: skip
-    elif output == "csv":
-        print(sheet([one.as_json() for one in duties], book.stamp()), end="")
-    elif output == "ics":
-        print(duties_calendar(system, duties, day, book.stamp()), end="")
-    elif output == "html":
-        print(duties_page(system, duties, day, book.stamp()))
-    elif output == "text":
-        _show_duties_text(book, system, day, known, duties)
+        show_json(told)
     else:
-        raise Refused(
-            "bad-parameter", f"{output!r} is none of text, json, csv, ics, html.", where="format"
-        )
+        print(exported(answer, told, output, today), end="")
+    return True
 
 
-def _show_duties_text(
-    book: Rulebook, system: System, day: str, known: str, duties: list[Duty]
-) -> None:
+def show_duties(book: Rulebook, system: System, day: str, known: str, duties: list[Duty]) -> None:
+    """Duties, for people."""
     knowledge = f", as known on {known}" if known else ""
     print(f"{system.name or system.id} on {day}{knowledge}")
     group = ""
@@ -313,3 +300,62 @@ def show_provision(book: Rulebook, versions: list[dict[str, Any]]) -> None:
         for entry in told.get("disagreement", ()):
             print(f"  sources disagree: {entry['says']} [{entry['source']}]")
     show_stamp(book)
+
+
+def show_notice(told: dict[str, Any]) -> None:
+    """The last lines of an answer of a hub: the rulebook's digest, and no legal advice."""
+    print(f"\nRulebook {told['rulebook']}\n{told['notice']}")
+
+
+def show_registry(told: dict[str, Any]) -> None:
+    """Register entries, for people."""
+    for one in told["entries"]:
+        print(f"{one['id']}  {one['member']} {one['state']}, section {one['section']} "
+              f"({one['place']}, {one['article']})")  # fmt: skip
+        for field in one["fields"]:
+            print(f"  {field['point']:2} {field['label']}: {field['value']}")
+        if one["place"] == "restricted" and not one["fields"]:
+            print(f"     {one['why']}")
+    if told["next"]:
+        print(f"\nmore: --after {told['next']}")
+    show_notice(told)
+
+
+def show_filing(one: dict[str, Any]) -> None:
+    """One filing or draft, with its clock."""
+    left = one["working_days"]
+    days = "" if left is None or one["status"] == "stopped" else f", {left} working days left"
+    due = f"due {one['due_there']}{days}" if one["due_there"] else "no moment is set"
+    print(f"{one['id']}  {one['member']} {one['part']} {one['kind']}: {one['state']}")
+    print(f"    to {one['addressee']}; clock {one['status']}, {due}")
+    if one.get("open"):
+        print(f"    still open: {', '.join(one['open'])}")
+    if one.get("reference"):
+        print(f"    acknowledged by {one['acknowledged_by']}: {one['reference']}")
+
+
+def show_case(told: dict[str, Any]) -> None:
+    """One case, for people."""
+    mark = f"  *{told['watermark']}*" if told["watermark"] else ""
+    print(f"{told['id']}: {told['title']}{mark}")
+    print(f"{told['authority']} about {told['subject']}; opened by {told['opened_by']} "
+          f"on {told['opened_at'][:10]}: {told['reason']}")  # fmt: skip
+    for one in told["history"]:
+        share = f", {one['share']} %" if one.get("share") is not None else ""
+        print(f"  {one['at'][:19]}Z  {one['step']} -> {one['state']}  "
+              f"{one['person']} ({one['office']}{share}): {one['reason']}")  # fmt: skip
+        for name, finding in one.get("factors", {}).items():
+            print(f"{'':24}{name}: {finding}")
+        if one.get("reference"):
+            print(f"{'':24}document: {one['reference']}")
+        if one.get("evidence"):
+            print(f"{'':24}evidence: {', '.join(one['evidence'])}")
+    for line in told["void"]:
+        print(f"  void: {line['step']} at {line['at']}: {line['why']}")
+    print(f"state: {told['state']}" + (" (ended)" if told["ended"] else ""))
+    for name, moment in told["deadlines_there"].items():
+        over = "  passed; a person decides what follows" if name in told["overdue"] else ""
+        print(f"  {name}: {moment}{over}")
+    for one in told["next"]:
+        print(f"  open: {one['step']} by {one['by']} ({one['article']})")
+    show_notice(told)

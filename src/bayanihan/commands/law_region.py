@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from bayanihan.commands import law_print
-from bayanihan.commands.law_files import open_rulebook, open_system, read_text, today
+from bayanihan.commands.law_files import (
+    FORMATS,
+    open_rulebook,
+    open_system,
+    read_text,
+    today,
+)
 from bayanihan.errors import Refused
 from bayanihan.rulebook import matrix as matrices
 from bayanihan.rulebook import register as registers
@@ -20,7 +26,6 @@ from bayanihan.rulebook.claims import claims as claim_matrix
 from bayanihan.rulebook.clocks import Incident, read_moment
 from bayanihan.rulebook.clocks import clocks as run_clocks
 from bayanihan.rulebook.derive import Derivation
-from bayanihan.rulebook.export import page, sheet
 from bayanihan.rulebook.filing import draft
 from bayanihan.rulebook.procedure import procedure_of, procedures_of
 from bayanihan.rulebook.question import MEMBERS, ask, check_dates, check_members, read_adoption
@@ -37,6 +42,7 @@ Members = Annotated[
     tuple[str, ...], Parameter(name="--member", negative="", help="EU or a member; repeat it.")
 ]
 AsOf = Annotated[str, Parameter(name="--as-of", help="The law date; default today.")]
+Form = Annotated[str, Parameter(name="--format", help=FORMATS)]
 Known = Annotated[str, Parameter(help="The knowledge date; default all that is known.")]
 
 
@@ -60,7 +66,7 @@ def matrix(
         str, Parameter(help="The text that members are compared to.")
     ] = "asean-guide",
     member: Members = (),
-    output: Annotated[str, Parameter(name="--format", help="text, json, csv or html.")] = "text",
+    output: Form = "text",
     rulebook: Rules = None,
     json: AsJson = False,
 ) -> None:
@@ -72,35 +78,14 @@ def matrix(
     asked = [one for one in check_members(list(member)) if one != "EU"] or list(MEMBERS)
     cells = matrices.matrix(book, baseline, asked)
     mark = book.text(baseline).watermark
-    told = [one.as_json() for one in cells]
-    form = "json" if json else output
-    if form == "json":
-        law_print.show_json(
-            {**book.stamp(), "baseline": baseline, "watermark": mark, "cells": told}
-        )
-    elif form == "csv":
-        print(sheet([{"watermark": mark, **one} for one in told], book.stamp()), end="")
-    elif form == "html":
-        rows = [
-            (c.member, c.topic, c.relation, c.says, c.source, c.as_of, c.quality) for c in cells
-        ]
-        columns = (
-            "Member",
-            "Obligation",
-            "Relation",
-            "What is known",
-            "Source",
-            "As of",
-            "Quality",
-        )
-        title = f"Harmonisation matrix: {book.text(baseline).title}"
-        marks = (mark,) if mark else ()
-        print(page(title, "Member by obligation.", columns, rows, book.stamp(), marks))
-    elif form == "text":
+    told = {
+        **book.stamp(),
+        "baseline": baseline,
+        "watermark": mark,
+        "cells": [one.as_json() for one in cells],
+    }
+    if not law_print.show_as("matrix", told, "json" if json else output, today()):
         law_print.show_matrix(book, baseline, asked, cells)
-    else:
-        raise Refused("bad-parameter", f"{output!r} is none of text, json, csv, html.",
-                      where="format")  # fmt: skip
 
 
 def adopt(
@@ -140,6 +125,7 @@ def clocks(
     says: Annotated[str, Parameter(help="What happened, for the drafts.")] = "",
     drafts: Annotated[bool, Parameter(negative="", help="Print a draft of each filing.")] = False,
     known: Known = "",
+    output: Form = "text",
     rulebook: Rules = None,
     json: AsJson = False,
 ) -> None:
@@ -161,14 +147,18 @@ def clocks(
         if one.state == "runs" and drafts
         for deadline in one.deadlines
     ]
-    if json:
-        told: dict[str, Any] = {"clocks": [one.as_json() for one in found]}
-        told["drafts"] = [
+    told = {
+        **book.stamp(),
+        "system": system.id,
+        "name": system.name,
+        "aware": aware,
+        "clocks": [one.as_json() for one in found],
+        "drafts": [
             {"clock": f.clock, "part": f.part, "text": f.text, "open": list(f.open_fields)}
             for f in filings
-        ]
-        law_print.show_json({**book.stamp(), **told})
-    else:
+        ],
+    }
+    if not law_print.show_as("clocks", told, "json" if json else output, aware[:10]):
         law_print.show_clocks(book, found, filings)
 
 
@@ -191,6 +181,7 @@ def register(
     *,
     seen_by: Annotated[str, Parameter(name="--view", help="public or authority.")] = "public",
     as_of: AsOf = "",
+    output: Form = "text",
     rulebook: Rules = None,
     json: AsJson = False,
 ) -> None:
@@ -202,9 +193,12 @@ def register(
     day = check_dates(book, as_of or today(), "")[0]
     system = open_system(file, book)
     found = registers.entry(Derivation(view(book), system.facts), system, day, seen_by)
-    if json:
-        law_print.show_json({**book.stamp(), **found.as_json()})
-    else:
+    told = {**book.stamp(), **found.as_json()}
+    if json or output == "json":
+        law_print.show_json(told)
+        return
+    row = {**told, "id": system.id, "member": "", "state": "not entered", "at": day}
+    if not law_print.show_as("register", {**told, "entries": [row]}, output, day):
         law_print.show_register(book, found)
 
 
@@ -232,6 +226,7 @@ def practices(
     *,
     member: Annotated[str, Parameter(help="Only this member, or ASEAN.")] = "",
     tag: Annotated[str, Parameter(help="Only this tag.")] = "",
+    output: Form = "text",
     rulebook: Rules = None,
     json: AsJson = False,
 ) -> None:
@@ -241,8 +236,8 @@ def practices(
     """
     book = open_rulebook(rulebook)
     found = shelf.practices(book, words, member.upper(), tag)
-    if json:
-        law_print.show_json({**book.stamp(), "practices": found})
+    told = {**book.stamp(), "practices": found}
+    if law_print.show_as("practices", told, "json" if json else output, today()):
         return
     for entry in found:
         print(f"{entry['member']:6}{entry['title']} ({entry['year']})\n      {entry['says']}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 from bayanihan.errors import Refused
@@ -222,6 +222,38 @@ def add_working_days(
         if working_day(member, moment.date()):
             number -= 1
     return moment
+
+
+def working_days_left(now: datetime, due: datetime, member: str, working_day: WorkingDay) -> int:
+    """How many working days of the member begin after `now` and not after `due`; 0 when over.
+
+    Days are those of the member's own zone.
+    """
+    day, last = local(now, member).date(), local(due, member).date()
+    left = 0
+    while day < last:
+        day += timedelta(days=1)
+        left += working_day(member, day)
+    return left
+
+
+# Hours ahead of UTC at the seat of government. None of the eleven changes its clocks.
+_ZONES = {
+    "BN": ("BNT", 8), "ID": ("WIB", 7), "KH": ("ICT", 7), "LA": ("ICT", 7), "MM": ("MMT", 6.5),
+    "MY": ("MYT", 8), "PH": ("PST", 8), "SG": ("SGT", 8), "TH": ("ICT", 7), "TL": ("TLT", 9),
+    "VN": ("ICT", 7),
+}  # fmt: skip
+
+
+def local(moment: datetime, member: str) -> datetime:
+    """A moment in the member's zone; in UTC for the European Union, which has several."""
+    name, hours = _ZONES.get(member, ("UTC", 0))
+    return moment.astimezone(timezone(timedelta(hours=hours), name))
+
+
+def local_text(moment: datetime, member: str) -> str:
+    """A moment as people there read it, with the zone's name: `2026-11-22 17:30 SGT`."""
+    return f"{local(moment, member):%Y-%m-%d %H:%M %Z}"
 
 
 def check_clocks(book: Rulebook, jurisdictions: Sequence[str]) -> None:

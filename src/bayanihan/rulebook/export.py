@@ -11,22 +11,25 @@ import hashlib
 import html
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from bayanihan.rulebook.duties import Duty
-from bayanihan.rulebook.system import System
 
 # A cell that begins so would be run as a formula by spreadsheet programs.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def sheet(rows: Sequence[Mapping[str, Any]], stamp: Mapping[str, str]) -> str:
+def sheet(
+    rows: Sequence[Mapping[str, Any]], stamp: Mapping[str, str], columns: Sequence[str]
+) -> str:
     """Rows as CSV with a header; lists are joined by "; ", the stamp stands in each row.
+
+    An answer without rows is one row with nothing but the stamp.
 
     Cells that a spreadsheet would take for a formula are quoted with an apostrophe.
     """
     out = io.StringIO()
-    names = [*rows[0], *stamp] if rows else [*stamp]
+    names = [*columns, *stamp]
+    rows = rows or [dict.fromkeys(columns, "")]
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(names)
     for row in rows:
@@ -41,32 +44,48 @@ def _cell(value: Any) -> str:
     return "'" + text if text.startswith(_FORMULA) else text
 
 
-def duties_calendar(
-    system: System, duties: Sequence[Duty], day: str, stamp: Mapping[str, str]
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One day or moment of a calendar.
+
+    Attributes:
+        key: what makes it this event and no other, from which its UID follows.
+        at: a day `2027-12-02`, or a moment in UTC `2026-11-22T11:30:00Z`.
+        title, about: what people read.
+    """
+
+    key: str
+    at: str
+    title: str
+    about: str
+
+
+def calendar(
+    events: Sequence[Event], day: str, stamp: Mapping[str, str], watermarks: Sequence[str] = ()
 ) -> str:
-    """An all-day event for each duty that begins on a day still to come or just come.
+    """Events as iCalendar: days are all-day events, moments take no time.
 
     Args:
-        system: whose duties they are.
-        duties: as derived; those without a day are left out.
-        day: the law date asked for, used as the calendar's own stamp.
+        events: in the order wanted.
+        day: the day asked about, used as the calendar's own stamp.
         stamp: the rulebook's digest and notice.
+        watermarks: of texts without standing.
     """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Bayanihan//rulebook//EN"]
+    said = "; ".join([*watermarks, f"{stamp['notice']} Rulebook {stamp['rulebook']}"])
+    lines.append(f"X-WR-CALDESC:{_escaped(said)}")
     moment = day.replace("-", "") + "T000000Z"
-    for duty in duties:
-        if not duty.due:
-            continue
-        key = f"{system.id}/{duty.member}/{duty.duty}/{duty.due}"
-        uid = hashlib.sha256(key.encode()).hexdigest()[:32]
-        about = [duty.says, f"{duty.state}, {duty.bindingness}, {duty.text}", duty.watermark]
-        about += [stamp["rulebook"], stamp["notice"]]
+    for event in events:
+        uid = hashlib.sha256(event.key.encode()).hexdigest()[:32]
+        about = [event.about, stamp["rulebook"], stamp["notice"]]
+        plain = event.at.replace("-", "").replace(":", "")
+        start = f"DTSTART:{plain}" if "T" in plain else f"DTSTART;VALUE=DATE:{plain}"
         lines += [
             "BEGIN:VEVENT",
             f"UID:{uid}@rulebook.bayanihan",
             f"DTSTAMP:{moment}",
-            f"DTSTART;VALUE=DATE:{duty.due.replace('-', '')}",
-            f"SUMMARY:{_escaped(f'{duty.member} {duty.article}: {duty.title}')}",
+            start,
+            f"SUMMARY:{_escaped(event.title)}",
             f"DESCRIPTION:{_escaped(chr(10).join(part for part in about if part))}",
             "TRANSP:TRANSPARENT",
             "END:VEVENT",
@@ -124,21 +143,3 @@ def page(
         f"<footer>{html.escape(stamp['notice'])} Rulebook {html.escape(stamp['rulebook'])}"
         f"</footer></body></html>"
     )
-
-
-def duties_page(system: System, duties: Sequence[Duty], day: str, stamp: Mapping[str, str]) -> str:
-    """The duties of a system as a page to print."""
-    rows = [
-        (
-            one.member, one.state, one.due or "not known", f"{one.article}: {one.title}",
-            one.bindingness, ", ".join(one.evidence) or "not known", one.checked_by, one.cost,
-            one.watermark,
-        )
-        for one in duties
-    ]  # fmt: skip
-    columns = (
-        "Member", "State", "From", "Duty", "Binds as", "Evidence", "Checked by", "Cost (SME)",
-        "Mark",
-    )  # fmt: skip
-    marks = tuple(dict.fromkeys(one.watermark for one in duties if one.watermark))
-    return page(f"Duties: {system.name or system.id}", f"On {day}.", columns, rows, stamp, marks)

@@ -75,27 +75,37 @@ def draft(
     """
     if clock.state != "runs":
         raise Refused("wrong-use", f"{clock.clock} does not run ({clock.state}): nothing to file.")
+    values = {**values_of(clock, incident, system), **(known or {})}
+    text, missing = render(deadline.part, clock.member, incident.id, values)
+    return Filing(clock.clock, deadline.part, clock.addressee, deadline.due, text, missing)
+
+
+def values_of(clock: Clock, incident: Incident, system: System) -> dict[str, str]:
+    """What the one report already says for each field."""
     roles = system.facts.get("roles", ())
-    values = {
+    return {
         "addressee": clock.addressee,
         "kind": clock.kind,
         "aware": moment_text(incident.aware) or "",
         "system": system.name or system.id,
         "roles": ", ".join(roles) if isinstance(roles, tuple) else "",
         "says": incident.says,
-        **(known or {}),
     }
-    lines = [f"{deadline.part.capitalize()} report, incident {incident.id} ({clock.member})"]
+
+
+def render(
+    part: str, member: str, incident: str, values: Mapping[str, str]
+) -> tuple[str, tuple[str, ...]]:
+    """A report as text, and the fields that a person has to fill in before filing."""
+    lines = [f"{part.capitalize()} report, incident {incident} ({member})"]
     missing = []
-    for name, label in FIELDS[: NEEDED[deadline.part]]:
+    for name, label in FIELDS[: NEEDED[part]]:
         value = values.get(name, "")
         if not value:
             missing.append(name)
         lines.append(f"{label}: {value or '[to be filled in]'}")
     lines.append("Layout of this draft: our own; use the addressee's form where it has one.")
-    return Filing(
-        clock.clock, deadline.part, clock.addressee, deadline.due, "\n".join(lines), tuple(missing)
-    )
+    return "\n".join(lines), tuple(missing)
 
 
 def file(filing: Filing, person: str, at: datetime) -> Filing:

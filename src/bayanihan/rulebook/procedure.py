@@ -136,11 +136,13 @@ def take(book: Rulebook, case: Case, name: str, act: Act, working_day: WorkingDa
     if step is None:
         there = ", ".join(open_steps(book, case)) or "none"
         raise Refused("wrong-use", f"{name!r} does not follow {case.state}; open steps: {there}.",
-                      where=case.id)  # fmt: skip
-    _check_person(case, step, act)
-    _check_time(case, step, act)
-    _check_ground(procedure, case, step, act)
-    deadlines = {**case.deadlines, **_deadlines(case, step, act, working_day)}
+                      where=procedure["title"],
+                      next_step="Take one of the open steps.")  # fmt: skip
+    place = article_of(book, step)
+    _check_person(case, step, act, place)
+    _check_time(case, step, act, place)
+    _check_ground(procedure, case, step, act, place)
+    deadlines = {**case.deadlines, **_deadlines(case, step, act, working_day, place)}
     taken = Taken(name, step["to"], act)
     return replace(case, state=step["to"], deadlines=deadlines, history=(*case.history, taken))
 
@@ -161,6 +163,21 @@ def as_json(book: Rulebook, case: Case, now: datetime) -> dict[str, Any]:
         "state": case.state,
         "ended": case.state in procedure["ends"],
         "open_steps": open_steps(book, case),
+        "next": [
+            {
+                "step": step["name"],
+                "by": step["by"],
+                "article": article_of(book, step),
+                "to": step["to"],
+                "after": step.get("after", ""),
+                "before": step.get("before", ""),
+                "vote": step.get("vote"),
+                "needs_hearing": bool(step.get("needs_hearing")),
+                "needs_factors": list(procedure["factors"]) if step.get("needs_factors") else [],
+            }
+            for step in procedure["steps"]
+            if step["from"] == case.state
+        ],
         "deadlines": {name: moment_text(at) for name, at in case.deadlines.items()},
         "overdue": overdue(case, now),
         "history": [
@@ -178,53 +195,61 @@ def as_json(book: Rulebook, case: Case, now: datetime) -> dict[str, Any]:
     }
 
 
-def _check_person(case: Case, step: Mapping, act: Act) -> None:
+def article_of(book: Rulebook, step: Mapping) -> str:
+    """The article that a step rests on, or the source where no article does."""
+    quoted = book.slices.get(step.get("slice", ""))
+    return quoted.article if quoted else book.sources[step["source"]].title
+
+
+def _check_person(case: Case, step: Mapping, act: Act, place: str) -> None:
     if not act.person.strip() or not act.reason.strip():
         raise Refused("missing-property", "A step needs a named person and a reason.",
-                      where=case.id)  # fmt: skip
+                      where=place)  # fmt: skip
     if act.office != step["by"]:
-        raise Refused("not-permitted", f"{step['name']} is for: {step['by']}.", where=act.office,
+        raise Refused("not-permitted", f"{step['name']} is for: {step['by']}.", where=place,
                       next_step="Let the office that is named decide.")  # fmt: skip
     if step["by"] == "authority" and act.authority != case.opened_by:
         raise Refused("not-permitted", f"Only {case.opened_by}, which opened the case, does this.",
-                      where=act.authority, next_step="Ask it.")  # fmt: skip
+                      where=place, next_step="Ask it.")  # fmt: skip
     if step["by"] == "other-authority" and act.authority == case.opened_by:
         raise Refused("not-permitted", "This is for another authority than the one that opened it.",
-                      where=act.authority, next_step="Let another authority decide.")  # fmt: skip
+                      where=place, next_step="Let another authority decide.")  # fmt: skip
     if case.history and act.at < case.history[-1].act.at:
-        raise Refused("bad-value", "A step is not earlier than the one before.", where=case.id)
+        raise Refused("bad-value", "A step is not earlier than the one before.", where=place)
 
 
-def _check_time(case: Case, step: Mapping, act: Act) -> None:
+def _check_time(case: Case, step: Mapping, act: Act, place: str) -> None:
     for key in ("before", "after"):
         if key in step:
             moment = case.deadlines[step[key]]
             if key == "after" and act.at <= moment:
                 raise Refused("pending", f"Not before {moment_text(moment)} ({step[key]}).",
-                              where=case.id, next_step="Wait for its end.")  # fmt: skip
+                              where=place, next_step="Wait for its end.")  # fmt: skip
             if key == "before" and act.at > moment:
                 raise Refused("conflict", f"Too late: {step[key]} ended {moment_text(moment)}.",
-                              where=case.id, next_step="Nothing: the period is over.")  # fmt: skip
+                              where=place, next_step="Nothing: the period is over.")  # fmt: skip
 
 
-def _check_ground(procedure: Mapping, case: Case, step: Mapping, act: Act) -> None:
+def _check_ground(procedure: Mapping, case: Case, step: Mapping, act: Act, place: str) -> None:
     heard = {
         s["name"] for s in procedure["steps"] if s.get("hearing")
     } & {taken.step for taken in case.history}  # fmt: skip
     if step.get("needs_hearing") and not heard:
-        raise Refused("missing-property", "A hearing comes first.", where=case.id,
+        raise Refused("missing-property", "A hearing comes first.", where=place,
                       next_step="Hear the party concerned.")  # fmt: skip
     if step.get("needs_factors"):
         missing = [f for f in procedure["factors"] if not act.factors.get(f, "").strip()]
         if missing:
             raise Refused("missing-property", f"Say what was found on: {'; '.join(missing)}.",
-                          where=case.id)  # fmt: skip
+                          where=place)  # fmt: skip
     if "vote" in step and (act.share is None or act.share < step["vote"]):
         raise Refused("missing-property", f"This takes {step['vote']} % of the votes.",
-                      where=case.id, next_step="Hold a vote and state its share.")  # fmt: skip
+                      where=place, next_step="Hold a vote and state its share.")  # fmt: skip
 
 
-def _deadlines(case: Case, step: Mapping, act: Act, working_day: WorkingDay) -> dict[str, datetime]:
+def _deadlines(
+    case: Case, step: Mapping, act: Act, working_day: WorkingDay, place: str
+) -> dict[str, datetime]:
     found = {}
     periods = dict(step.get("sets") or {})
     for name in [one for one in periods if one.endswith(SHORTER)]:
@@ -238,7 +263,7 @@ def _deadlines(case: Case, step: Mapping, act: Act, working_day: WorkingDay) -> 
         if period.get("prescribed"):
             if act.prescribed is None or act.prescribed <= act.at:
                 raise Refused("missing-property", "Name the period that you prescribe.",
-                              where=case.id)  # fmt: skip
+                              where=place)  # fmt: skip
             found[name] = act.prescribed
         elif "months" in period:
             day = add_months(start.date().isoformat(), period["months"])

@@ -56,7 +56,31 @@ class Entry:
         return told
 
 
-def entry(derivation: Derivation, system: System, day: str, viewer: str) -> Entry:
+VOLUNTARY = "voluntary, in the form of Section A"
+_VALUE_LIMIT = 2_000
+
+
+def check_fields(book: Rulebook, section: str, register: AnyMapping[str, Any]) -> None:
+    """Check what was entered: points of that section only, each a text.
+
+    Raises:
+        Refused: `bad-value` naming the field.
+    """
+    known = {field["key"] for field in _sections(book)[section]["fields"]}
+    for key, value in register.items():
+        where = f"$.register.{key}"
+        if key not in known:
+            names = ", ".join(sorted(known))
+            message = f"Section {section} has no field {key!r}; it has {names}."
+            raise Refused("bad-value", message, where=where)
+        if not isinstance(value, str) or len(value) > _VALUE_LIMIT:
+            message = f"{key} is a text of at most {_VALUE_LIMIT} characters."
+            raise Refused("bad-value", message, where=where)
+
+
+def entry(
+    derivation: Derivation, system: System, day: str, viewer: str, *, voluntary: bool = False
+) -> Entry:
     """A system's entry in the register on a day, for one viewer.
 
     Args:
@@ -64,6 +88,7 @@ def entry(derivation: Derivation, system: System, day: str, viewer: str) -> Entr
         system: with its `register` fields.
         day: the law date; a duty to register that begins later counts.
         viewer: `public` or `authority`.
+        voluntary: enter it in the form of Section A though no duty leads there.
 
     Raises:
         Refused: `bad-parameter` for another viewer.
@@ -71,9 +96,11 @@ def entry(derivation: Derivation, system: System, day: str, viewer: str) -> Entr
     if viewer not in VIEWERS:
         raise Refused("bad-parameter", f"{viewer!r} is none of public, authority.", where="view")
     section, why = _section(derivation, day)
-    if not section:
+    if not section and not voluntary:
         return Entry(system.id, "", "", "none", (), (), why)
-    rules = _sections(derivation.view.rulebook)[section]
+    rules = _sections(derivation.view.rulebook)[section or "A"]
+    article = rules["article"] if section else VOLUNTARY
+    section = section or "A"
     place = _place(system)
     fields, missing = [], []
     for rule in rules["fields"]:
@@ -85,9 +112,9 @@ def entry(derivation: Derivation, system: System, day: str, viewer: str) -> Entr
         if value:
             fields.append((rule["point"], rule["label"], value))
     if viewer == "public" and place == "restricted":
-        return Entry(system.id, section, rules["article"], place, (), (),
+        return Entry(system.id, section, article, place, (), (),
                      "held in the restricted section (Art. 49(4))")  # fmt: skip
-    return Entry(system.id, section, rules["article"], place, tuple(fields), tuple(missing), why)
+    return Entry(system.id, section, article, place, tuple(fields), tuple(missing), why)
 
 
 def _section(derivation: Derivation, day: str) -> tuple[str, str]:

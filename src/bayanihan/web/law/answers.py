@@ -46,13 +46,13 @@ def law_handlers(
     @post("/api/law/classify", status_code=200, request_max_body_size=BODY_LIMIT_BYTES)
     async def law_classify(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Classify a system: `{facts, as_of?, known?, question?}` to findings with proofs."""
-        body = _body(await request.body(), _CLASSIFY_KEYS)
+        body = read_body(await request.body(), _CLASSIFY_KEYS)
         return await asyncio.to_thread(lambda: classified(opened(), body, today()))
 
     @post("/api/law/duties", status_code=200, request_max_body_size=BODY_LIMIT_BYTES)
     async def law_duties(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Derive duties: `{facts, member?: [codes], attestations?, as_of?, known?}`."""
-        body = _body(await request.body(), _DUTY_KEYS)
+        body = read_body(await request.body(), _DUTY_KEYS)
         return await asyncio.to_thread(lambda: owed(opened(), body, today()))
 
     @get("/api/law/matrix")
@@ -125,10 +125,15 @@ def _asked(book: Rulebook, body: dict[str, Any], today: str) -> tuple[str, str, 
     return day, known, system_from_json(body, book.vocabulary)
 
 
-def _body(raw: bytes, keys: frozenset[str]) -> dict[str, Any]:
+def read_body(raw: bytes, keys: frozenset[str]) -> dict[str, Any]:
+    """A request's body as an object with these keys at most.
+
+    Raises:
+        Refused: what is wrong, with its JSON path.
+    """
     body = json_bytes.decode(raw)
     if not isinstance(body, dict):
-        raise Refused("bad-value", "Send an object with `facts`.", where="$")
+        raise Refused("bad-value", "Send a JSON object.", where="$")
     for key in body:
         if key not in keys:
             raise Refused("bad-value", f"There is no key {key!r} here.", where=f"$.{key}")
