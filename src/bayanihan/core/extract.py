@@ -22,7 +22,7 @@ from bayanihan.core.name_runs import Name, names
 from bayanihan.core.observables import Observable, address, email, file_hash, host_of, tlsh, url
 from bayanihan.core.phone import phones
 from bayanihan.core.refang import DOT
-from bayanihan.core.spaceless import cut_after, cut_before
+from bayanihan.core.spaceless import cut_after, cut_before, is_spaceless
 from bayanihan.core.wallet import wallets
 from bayanihan.errors import Refused
 
@@ -143,11 +143,25 @@ class _Work:
         """Keep what one step found and blank it."""
         parts, last = [], 0
         for start, end, observable, why in spans:
+            begin = end if observable.type == "url" else start
+            if start < end and not self._is_whole(begin, end):
+                continue
             written = self.text[start:end].replace(DOT, ".")
             self.found.setdefault(observable, Found(observable, written, start, why))
             parts += [self.text[last:start], " " * (end - start)]
             last = end
         self.text = "".join(parts) + self.text[last:]
+
+    def _is_whole(self, start: int, end: int) -> bool:
+        """Whether no letter goes on before or after: blanked, it would halve a name."""
+        return not any(
+            (char.isalnum() or unicodedata.category(char)[0] == "M") and not is_spaceless(char)
+            for char in self._beside(start, end)
+        )
+
+    def _beside(self, start: int, end: int) -> str:
+        before = self.text[max(0, start - 1) : start] if start < end else ""
+        return before + self.text[end : end + 1]
 
     def _skip(self, text: str, why: str) -> None:
         self.skipped.append(Skipped(text.replace(DOT, ".")[:200], why))
