@@ -15,7 +15,6 @@ import secrets
 import shutil
 import sqlite3
 import tarfile
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.erasures import ERASURES, Again, Erasure, erasures_of, take_back_again
 from bayanihan.ledger.sqlite import SCHEMA_VERSION, SqliteStore
 from bayanihan.ledger.verify import Report, check_ledger
+from bayanihan.ledger.workplace import workplace
 
 LEDGER = "ledger.db"
 MANIFEST = "manifest.json"
@@ -60,8 +60,8 @@ def back_up(data: Path, out: Path, *, software: str, made_at: str) -> Manifest:
         message = "There is no folder for the backup"
         raise Refused("cannot-write", message, where=str(out.parent))
     try:
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".backup-") as work:
-            return _back_up(data, out, Path(work), software, made_at)
+        with workplace(out.parent, ".backup-") as work:
+            return _back_up(data, out, work, software, made_at)
     except (OSError, sqlite3.OperationalError) as error:
         message = f"The backup cannot be written: {error}"
         raise Unavailable("disk-full", message, where=str(out)) from error
@@ -87,7 +87,7 @@ def _back_up(data: Path, out: Path, work: Path, software: str, made_at: str) -> 
     manifest = Manifest(
         SCHEMA_VERSION, software, made_at, epoch, report.entries, report.root, digests
     )
-    partial = out.with_name(out.name + ".partial")
+    partial = work / "whole.tar"
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w") as archive:
@@ -149,8 +149,7 @@ def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Mani
     if not backup.is_file():
         raise Refused("cannot-read", "There is no such backup", where=str(backup))
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=data, prefix=".restore-") as folder:
-        work = Path(folder)
+    with workplace(data, ".restore-") as work:
         manifest = _extract(backup, work)
         _check_kept(manifest, data)
         report, epoch, _ = _inspect(work / LEDGER)
