@@ -98,13 +98,10 @@ def command_fault(command: str, verbs: set[str]) -> str:
     if words[:1] == ["make"]:
         unknown = [word for word in words[1:] if word not in verbs]
         return f"{command}: make knows no {unknown[0]}" if unknown else ""
-    if words[:1] in (["bayanihan"], [".venv/bin/bayanihan"]) or words[:3] == [
-        "python",
-        "-m",
-        "bench",
-    ]:
+    ours = words[:1] in (["bayanihan"], [".venv/bin/bayanihan"])
+    if ours or words[:3] in (["python", "-m", "bench"], ["python", "-m", "tests.soak"]):
         return ""
-    return f"{command}: starts with none of make, bayanihan, python -m bench"
+    return f"{command}: starts with none of make, bayanihan, python -m bench or tests.soak"
 
 
 def reference_faults(promises: list[Promise], root: Path, verbs: set[str]) -> list[str]:
