@@ -29,7 +29,9 @@ from bayanihan.readers import (
     stream,
     taxii,
 )
+from bayanihan.readers.feeds import hearing_api
 from bayanihan.registry import api as registry_api
+from bayanihan.registry import policy_api
 from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.law import law_handlers, law_pages, record_handlers
@@ -67,7 +69,9 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *take_back.routes(hub.ledger, hub.erasures.note),
         *objects_api.routes(hub.ledger),
         *registry_api.routes(hub.office),
+        *policy_api.routes(hub.office),
         *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us),
+        *hearing_api.routes(hub.ledger, hub.hearing, hub.disputes),
         *receipts_api.routes(hub.protection),
         *stream.routes(hub.broadcast, hub.ledger),
         *heads.routes(hub.heads, hub.ledger),

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bayanihan.core.collection_order import TaxiiOrder
+from bayanihan.core.feed_order import FeedOrder
 from bayanihan.core.marking import LEVELS
 from bayanihan.errors import Refused
 
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retain_days: dict[str, int] = {}
     engines: bool = True
     taxii: TaxiiOrder = TaxiiOrder()
+    feeds: FeedOrder = FeedOrder()
 
 
 def load_settings(folder: Path) -> Settings:
@@ -71,4 +73,6 @@ def checked(settings: Settings) -> Settings:
     if settings.taxii.max_content_length < 1:
         message = "max_content_length is a number of bytes, 1 or more"
         raise Refused("bad-setting", message, where="hub.toml: taxii.max_content_length")
+    if fault := settings.feeds.fault():
+        raise Refused("bad-setting", fault[1], where=f"hub.toml: feeds.{fault[0]}")
     return settings

@@ -17,7 +17,7 @@ from publicsuffixlist import PublicSuffixList
 
 from bayanihan import __version__
 from bayanihan.config import Settings, load_settings
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import REGION, Viewer
 from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.signing import SigningKey, from_text, to_text
 from bayanihan.errors import Broken, Refused
@@ -45,9 +45,13 @@ from bayanihan.readers import (
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import (
     FORMATS,
+    Bounds,
+    Disputes,
     Engines,
+    Hearing,
     Judge,
     Press,
+    Rulings,
     never_block_lines,
     policy_digest,
     unexamined,
@@ -73,7 +77,13 @@ logger = logging.getLogger(__name__)
 
 ADMIN_KEY_FILE = "admin.key"
 SIGNING_KEY_FILE = "signing.key"
-PROJECTIONS: tuple[type[Projection], ...] = (Registry, Active, taxii.Catalogue, law.Docket)
+PROJECTIONS: tuple[type[Projection], ...] = (
+    Registry,
+    Active,
+    taxii.Catalogue,
+    law.Docket,
+    Rulings,
+)
 
 
 class Hub:
@@ -100,13 +110,20 @@ class Hub:
         self.active = Active(*place)
         self.catalogue = taxii.Catalogue(*place)
         self.docket = law.Docket(*place)
+        self.rulings = Rulings(*place)
         self.office = registry_api.Office(self.ledger, self.registry, secrets.token_bytes)
         self.office.fold()
         if not self.registry.members:
             self._found()
         signing_key = _signing_key(folder)
         self.engines = Engines()
+        self.never_block = NeverBlock(
+            never_block_lines(), _is_public_suffix, self.settings.own_names
+        )
+        self.hearing = self._open_hearing()
+        self.disputes = Disputes(self.ledger, self.hearing)
         self.press = self._open_press(signing_key)
+        self.rulings.told = self.press.look_again
         self.protection = receipts_api.Protection(
             self.ledger,
             members=lambda: [fact.code for fact in member_facts()],
@@ -134,19 +151,32 @@ class Hub:
         self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
         self.taxii = self._open_taxii()
         self._length_at_start = self.ledger.length
-        self.folding = Folding(self.ledger, [self.active, self.catalogue, self.docket])
+        folded = [self.active, self.catalogue, self.docket, self.rulings]
+        self.folding = Folding(self.ledger, folded)
         self.folding.start()
         self.upkeep = Upkeep(self.keep_up)
         self.upkeep.start()
 
     def _open_press(self, key: SigningKey) -> Press:
-        lines, own_names = never_block_lines(), self.settings.own_names
-        never_block = NeverBlock(lines, _is_public_suffix, own_names)
+        order = self.settings.feeds
+        bounds = Bounds(order.members_needed, order.reports_needed, order.fading())
+        self.rulings.suffixes = _is_public_suffix
+        self.rulings.own_list = lambda code: (
+            self.registry.own_list(code),
+            self.registry.editions.get(code, 0),
+        )
         return Press(
             self.active,
             FORMATS,
-            judge=Judge(never_block),
-            policy=policy_digest(lines, own_names, __version__),
+            judge=Judge(
+                self.never_block,
+                bounds=bounds,
+                opinions=self.rulings,
+                answered=self.registry.answered,
+            ),
+            policy=policy_digest(
+                never_block_lines(), self.settings.own_names, f"{__version__} {order}"
+            ),
             level_of=lambda number: self.ledger.store.audiences()[number - 1].level,
             seal=self.ledger.cursors.seal,
             secret=hashlib.blake2b(
@@ -155,6 +185,18 @@ class Hub:
             hub=self.settings.name,
             examine=self.engines.examine if self.settings.engines else unexamined,
             sign=key.sign,
+        )
+
+    def _open_hearing(self) -> Hearing:
+        return Hearing(
+            self.ledger,
+            self.active,
+            self.rulings,
+            region=lambda: self.registry.group(REGION),
+            assets=self.registry.assets_of,
+            answered=self.registry.answered,
+            never=lambda value, exercise: self.never_block.reason(value, exercise=exercise),
+            entropy=secrets.token_bytes,
         )
 
     def _open_taxii(self) -> taxii.Interface:
@@ -206,6 +248,7 @@ class Hub:
         """The hourly work: retention, then the digest of state into the record."""
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
         self.taxii.statuses.forget_old()
+        self.disputes.forget_old()
         state, now_us = self.ledger.state, self.ledger.now_us()
         thinning.thin_applied(state, APPLIED, self.ledger.epoch.hex(), now_us)
         thinning.thin_heads(state, heads.HEADS, heads.MINUTE_PREFIX, now_us)
@@ -278,6 +321,7 @@ class Hub:
         self.active.close()
         self.catalogue.close()
         self.docket.close()
+        self.rulings.close()
         self._lock.close()
 
 

@@ -117,3 +117,13 @@ def test_a_receipt_with_a_wrong_signature_is_refused(desk: Desk) -> None:
     answer = desk.hub.ask("POST", "/api/receipts", desk.key, json=forged)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad-signature")
     assert states(desk, object_id)["PH"] == "fetched"
+
+
+def test_a_control_network_s_agent_is_sent_no_block(desk: Desk) -> None:
+    pushed(desk, "plant-evil.com")
+    desk.once("--profile", "control-network")
+    assert b"plant-evil.com" not in desk.agent.out.read_bytes()
+    desk.once("--profile", "office")
+    assert b"plant-evil.com CNAME ." in desk.agent.out.read_bytes()
+    code, _, errors = desk.agent.once("--profile", "factory")
+    assert (code, "The profiles are" in errors) == (1, True), errors

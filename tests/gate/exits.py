@@ -40,6 +40,13 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/keys"): {"scopes": ["none"]},
     ("DELETE", "/api/keys/{key_id}"): None,
     ("POST", "/api/keys/{key_id}/agents/{public}"): None,
+    ("POST", "/api/members/{code}/assets"): {"asset": ""},
+    ("DELETE", "/api/members/{code}/assets"): None,
+    ("POST", "/api/members/{code}/own-list"): {"entry": ""},
+    ("DELETE", "/api/members/{code}/own-list"): None,
+    ("POST", "/api/rulings"): {"act": "", "value": ""},
+    ("POST", "/api/disputes"): {"value": "", "reason": ""},
+    ("DELETE", "/api/disputes/{dispute_id}"): None,
     ("POST", "/api/receipts"): {"receipt": {}},
     ("POST", "/api/law/classify"): {},
     ("POST", "/api/law/duties"): {},
@@ -181,6 +188,7 @@ class Look:
             "key_id": ["nobody"],
             "public": ["00"],
             "root": list(hub.taxii.roots),
+            "dispute_id": ["nothing"],
             "status_id": ["00000000-0000-4000-8000-000000000000"],
         }
         if name == "name":

@@ -88,7 +88,7 @@ class Record:
 
     def __init__(self, folder: Path) -> None:
         self.now_us = START_US
-        self.ledger = Ledger(folder, now_us=lambda: self.now_us)
+        self.ledger = Ledger(folder, now_us=lambda: self.now_us, clock_us=lambda: self.now_us)
         self.active = Active(folder / "projections", self.ledger.epoch, self.ledger.length)
         self.press = Press(
             self.active,

@@ -58,9 +58,11 @@ class Hub:
     Args:
         address: where it is, such as `http://127.0.0.1:8420`.
         key: the API key, or "" to see what is public.
+        profile: what loads the feeds, such as `control-network`; "" for no profile.
     """
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, profile: str = "") -> None:
+        self._asked = {"profile": profile} if profile else {}
         self.address = address.rstrip("/")
         if not self.address.startswith(("http://", "https://")):
             message = f"{address[:200]!r} is no address of a hub, such as http://127.0.0.1:8420"
@@ -98,7 +100,7 @@ class Hub:
             Refused: what the hub refused.
         """
         headers = {"If-None-Match": etag} if etag else {}
-        since = {"since": base.cursor} if base and etag else {}
+        since = self._asked | ({"since": base.cursor} if base and etag else {})
         place = f"/feeds/{feed}"
         try:
             with self._client.stream("GET", place, headers=headers, params=since) as answer:

@@ -48,6 +48,7 @@ def agent(
     ] = None,
     once: Annotated[bool, Parameter(negative="", help="Look once, then end.")] = False,
     every: Annotated[float, Parameter(help="Seconds between two looks.")] = 5.0,
+    profile: Annotated[str, Parameter(help="Where it is: office, mail, control-network.")] = "",
     public: Annotated[
         bool, Parameter(negative="", help="Follow without a key what anybody may see.")
     ] = False,
@@ -85,7 +86,7 @@ def agent(
     with _stopping(), contextlib.ExitStack() as held:
         place = held.enter_context(contextlib.closing(Place(out)))
         held.callback(place.drop_incoming)
-        connection = held.enter_context(contextlib.closing(Hub(hub, signed_by)))
+        connection = held.enter_context(contextlib.closing(Hub(hub, signed_by, profile)))
         follower = Follower(
             order,
             connection,

@@ -24,21 +24,38 @@ def feed(
     *,
     list: Annotated[bool, Parameter(negative="", help="List the feeds.")] = False,
     held: Annotated[bool, Parameter(negative="", help="Show what is kept out, and why.")] = False,
+    profile: Annotated[str, Parameter(help="Who loads it: office, mail or control-network.")] = "",
+    say: Annotated[
+        str,
+        Parameter(
+            help="Say this of the value NAME: confirm, false-positive, claim, release, insist,"
+            " desist or admit."
+        ),
+    ] = "",
+    reason: Annotated[str, Parameter(help="Why you say it, in a line.")] = "",
+    until: Annotated[str, Parameter(help="When a confirmation ends, a UTC timestamp.")] = "",
     json: JsonOption = False,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
 ) -> None:
-    """Print a feed, or list the feeds with what they hold and what is kept out of them.
+    """Print a feed, list the feeds with what is kept out of them, or speak about a value.
 
     Example: bayanihan feed --list
+
+    Example: bayanihan feed --say false-positive www.bank.example.com --reason "our own site"
     """
+    if say:
+        _say(HubClient(hub, key), say, name, reason, until, as_json=json)
+        return
     if not name and not list and not held:
         raise Refused("wrong-use", "Name a feed, or ask for --list")
+    asked = {"profile": profile} if profile else {}
     with HubClient(hub, key) as client:
         if name and not (list or held):
-            sys.stdout.buffer.write(client.send("GET", f"/feeds/{in_path(name)}").content)
+            place = f"/feeds/{in_path(name)}"
+            sys.stdout.buffer.write(client.send("GET", place, params=asked).content)
             return
-        feeds = client.json("GET", "/api/feeds")
+        feeds = client.json("GET", "/api/feeds", params=asked)
     feeds = [each for each in feeds if name in ("", each["feed"])]
     if name and not feeds:
         raise Refused("not-found", f"There is no feed {name!r}", where=name)
@@ -47,6 +64,17 @@ def feed(
         return
     for each in feeds:
         _print(each, show_held=held)
+
+
+def _say(
+    client: HubClient, act: str, value: str, reason: str, until: str, *, as_json: bool
+) -> None:
+    if not value:
+        raise Refused("wrong-use", "Name the value that you speak about")
+    order = {"act": act, "value": value, "reason": reason, "until": until}
+    with client:
+        said = client.json("POST", "/api/rulings", json=order)
+    print(as_json_text(said) if as_json else f"{said['act']}: {one_line(said['value'])}")
 
 
 def _print(each: dict[str, Any], *, show_held: bool) -> None:
@@ -61,4 +89,5 @@ def _print(each: dict[str, Any], *, show_held: bool) -> None:
         for kind in ("held", "not_expressed"):
             for item in each[kind]:
                 value, reason = one_line(item["value"]), one_line(item["reason"])
-                print(f"  {kind.replace('_', ' ')}: {value}: {reason}")
+                word = item["mode"] if kind == "held" else "not expressed"
+                print(f"  {word}: {value}: {reason}")

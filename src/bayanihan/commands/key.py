@@ -30,6 +30,9 @@ def new(
     label: Annotated[str, Parameter(help="A note for people.")] = "",
     level: Annotated[str, Parameter(help="TLP level of what comes unmarked.")] = "amber+strict",
     group: Annotated[str, Parameter(help="Group of what comes unmarked.")] = "region",
+    accountable: Annotated[
+        bool | None, Parameter(help="Whether somebody answers for what it reports.")
+    ] = None,
     json: JsonOption = False,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
@@ -46,6 +49,7 @@ def new(
         "label": label,
         "level": level,
         "group": group,
+        "accountable": accountable,
     }
     with HubClient(hub, key) as client:
         made = client.json("POST", "/api/keys", json=order)

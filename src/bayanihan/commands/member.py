@@ -15,6 +15,7 @@ from bayanihan.commands.hub_client import (
     as_json_text,
     in_path,
 )
+from bayanihan.errors import one_line
 
 app = App(name="member", help="The region's members, their constituents and groups.")
 
@@ -116,3 +117,74 @@ def join(member: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> N
     with HubClient(hub, key) as client:
         client.json("POST", f"/api/members/{in_path(member)}/join")
     print(f"{member} has joined")
+
+
+@app.command
+def asset(
+    member: str,
+    asset: str,
+    *,
+    note: Annotated[str, Parameter(help="Why it is theirs, such as a licence.")] = "",
+    remove: Annotated[bool, Parameter(negative="", help="Take it out again.")] = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> None:
+    """Enter a name with all below it, or an address range, as a member's: it may claim that.
+
+    Example: bayanihan member asset SG harbour-bank.com --note "licensed bank 17"
+    """
+    place = f"/api/members/{in_path(member)}/assets"
+    with HubClient(hub, key) as client:
+        if remove:
+            said = client.json("DELETE", place, params={"asset": asset})
+        else:
+            said = client.json("POST", place, json={"asset": asset, "note": note})
+    print(f"{'no longer' if remove else 'now'} {member}'s: {said['asset']}")
+
+
+@app.command(name="keep-out")
+def keep_out(
+    member: str,
+    entry: str,
+    *,
+    reason: Annotated[str, Parameter(help="Why, in a line.")] = "",
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> None:
+    """Keep a name with all below it, or an address range, out of a member's own feeds.
+
+    Example: bayanihan member keep-out SG harbour-bank.com --reason "a licensed bank"
+    """
+    place = f"/api/members/{in_path(member)}/own-list"
+    with HubClient(hub, key) as client:
+        said = client.json("POST", place, json={"entry": entry, "reason": reason})
+    print(f"{member} keeps out at home: {said['entry']}")
+
+
+@app.command(name="let-in")
+def let_in(member: str, entry: str, *, hub: HubOption = DEFAULT_HUB, key: KeyOption = "") -> None:
+    """Take an entry off a member's own list.
+
+    Example: bayanihan member let-in SG harbour-bank.com
+    """
+    place = f"/api/members/{in_path(member)}/own-list"
+    with HubClient(hub, key) as client:
+        said = client.json("DELETE", place, params={"entry": entry})
+    print(f"{member} keeps out no longer: {said['entry']}")
+
+
+@app.command(name="own-list")
+def own_list(
+    member: str, *, json: JsonOption = False, hub: HubOption = DEFAULT_HUB, key: KeyOption = ""
+) -> None:
+    """Show what your member keeps out of its own feeds.
+
+    Example: bayanihan member own-list SG
+    """
+    with HubClient(hub, key) as client:
+        found = client.json("GET", f"/api/members/{in_path(member)}/own-list")
+    if json:
+        print(as_json_text(found))
+        return
+    for each in found["entries"]:
+        print(f"{each['entry']:<40} {one_line(each['reason'])}")

@@ -121,6 +121,24 @@ def observe(type_: str, text: str) -> Observable:
     return found
 
 
+def guess(text: str) -> Observable:
+    """The observable that a text is by its looks: a person need not name the type.
+
+    Raises:
+        Refused: `bad-value`, when it looks like none of them.
+    """
+    digits = {size: name for name, size in reversed(HASH_DIGITS.items())}
+    if len(text) in digits and all(char in "0123456789abcdefABCDEF" for char in text):
+        return file_hash(digits[len(text)], text)
+    if "://" in text:
+        return url(text)
+    if "@" in text:
+        return email(text)
+    if ":" in text or text.partition("/")[0].rpartition(".")[2].isdigit():
+        return address(text)
+    return domain(text)
+
+
 def domain(text: str) -> Observable:
     """A DNS name of two labels or more, as lower-case A-labels without the final dot.
 

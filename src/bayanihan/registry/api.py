@@ -30,7 +30,7 @@ from bayanihan.registry.changes import (
     draft_of,
 )
 from bayanihan.registry.founding import member_facts
-from bayanihan.registry.keys import SCOPES, make_key
+from bayanihan.registry.keys import SCOPES, Key, make_key
 from bayanihan.registry.registry import AgentKeys, Registry
 
 _NAME_LIMIT = 64
@@ -50,6 +50,7 @@ class KeyOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: str = ""
     level: str = "amber+strict"
     group: str = "region"
+    accountable: bool | None = None
 
 
 class ConstituentOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +124,10 @@ class Office:
         self.fold()
         self.told()
 
+    def now_us(self) -> int:
+        """The ledger's clock."""
+        return self._ledger.now_us()
+
     def fold(self) -> None:
         """Bring the registry up to the ledger's end."""
         with self._lock:
@@ -153,6 +158,7 @@ class Office:
         departures = self.registry.departures.get(order.member, 0)
         person = _person_of(order, key_id, departures)
         self._check_grant(author, order, person)
+        self._check_answer(order, person)
         change = KeyAdded(
             self._ledger.now_us(),
             id=key_id,
@@ -164,9 +170,19 @@ class Office:
             scopes=tuple(dict.fromkeys(order.scopes)),
             level=order.level,
             group=order.group,
+            accountable=order.accountable,
         )
         await self.enter(author, [change])
         return {"id": key_id, "key": text, "person": change.person}
+
+    def _check_answer(self, order: KeyOrder, person: str) -> None:
+        """Nobody answers for one half of what they report: all keys of a person say the same."""
+        place = _origin_of(order)
+        if order.accountable is None or person not in self.registry.persons:
+            return
+        if self.registry.answered(place, person) != order.accountable:
+            message = f"{person} has a key that says otherwise; a machine's key names no person"
+            raise Refused("bad-value", message, where="accountable")
 
     def _check_grant(self, author: Viewer, order: KeyOrder, person: str) -> None:
         """A member's administrator can become nobody else and grants no power over others."""
@@ -257,6 +273,11 @@ class Office:
             else MemberLeft(at_us, code)
         )
         await self.enter(author, [change])
+
+
+def _origin_of(holder: KeyOrder | Key) -> str:
+    """What the holder of a key reports under."""
+    return Viewer(key="any", member=holder.member, constituent=holder.constituent).origin
 
 
 def _nobody() -> None:
@@ -366,6 +387,7 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
                 "scopes": key.scopes,
                 "level": key.level,
                 "group": key.group,
+                "accountable": registry.answered(_origin_of(key), key.person),
                 "agent_keys_pending": [
                     public.hex() for public in registry.agent_keys.get(key.id, AgentKeys()).pending
                 ],

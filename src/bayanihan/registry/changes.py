@@ -43,7 +43,10 @@ class ConstituentAdded(_Change, tag="constituent-added", frozen=True):
 
 
 class KeyAdded(_Change, tag="key-added", frozen=True):
-    """A key is issued. `digest` is the hex SHA-256 of its secret."""
+    """A key is issued. `digest` is the hex SHA-256 of its secret.
+
+    `accountable` says whether somebody answers for what it reports; None where nobody said.
+    """
 
     id: str
     digest: str
@@ -54,6 +57,7 @@ class KeyAdded(_Change, tag="key-added", frozen=True):
     scopes: tuple[str, ...]
     level: str
     group: str
+    accountable: bool | None = None
 
 
 class KeyRevoked(_Change, tag="key-revoked", frozen=True):
@@ -91,6 +95,36 @@ class ProtectionShown(_Change, tag="protection-shown", frozen=True):
     shown: bool
 
 
+class AssetAdded(_Change, tag="asset-added", frozen=True):
+    """A name with all below it, or a range, belongs to a member or somebody it speaks for."""
+
+    code: str
+    asset: str
+    note: str
+
+
+class AssetRemoved(_Change, tag="asset-removed", frozen=True):
+    """It does so no longer."""
+
+    code: str
+    asset: str
+
+
+class KeptOut(_Change, tag="kept-out", frozen=True):
+    """A member keeps a name, address or digest out of the feeds that it is served at home."""
+
+    code: str
+    entry: str
+    reason: str
+
+
+class LetIn(_Change, tag="let-in", frozen=True):
+    """A member keeps it out no longer."""
+
+    code: str
+    entry: str
+
+
 class StateNoted(_Change, tag="state-noted", frozen=True):
     """The SHA-256 of all state, entered by the hour so that a later change of it shows."""
 
@@ -107,6 +141,10 @@ RegistryChange = (
     | AgentKeyAdded
     | AgentKeyTrusted
     | ProtectionShown
+    | AssetAdded
+    | AssetRemoved
+    | KeptOut
+    | LetIn
     | StateNoted
 )
 

@@ -17,10 +17,14 @@ from bayanihan.ledger import Entry, Projection
 from bayanihan.registry.changes import (
     AgentKeyAdded,
     AgentKeyTrusted,
+    AssetAdded,
+    AssetRemoved,
     ConstituentAdded,
     GroupSet,
+    KeptOut,
     KeyAdded,
     KeyRevoked,
+    LetIn,
     MemberAdded,
     MemberLeft,
     ProtectionShown,
@@ -75,6 +79,11 @@ class Registry(Projection):
         self.persons: set[str] = set()
         self._markings: Mapping[str, str] = {}
         self.hidden: frozenset[str] = frozenset()
+        # What belongs to a member, what it keeps out at home, and how often that changed.
+        self.assets: dict[str, dict[str, str]] = {}
+        self.kept_out: dict[str, dict[str, str]] = {}
+        self.editions: dict[str, int] = {}
+        self._answers: dict[str, bool] = {}
         self._viewers: dict[str, Viewer] = {}
         self._waiting: list[bytes] = []
         super().__init__(folder, epoch, length, read_only=read_only)
@@ -111,6 +120,8 @@ class Registry(Projection):
             case KeyAdded():
                 self.keys[change.id] = _key_of(change)
                 self.persons.add(change.person)
+                if change.accountable is not None:
+                    self._answers.setdefault(change.person, change.accountable)
             case KeyRevoked():
                 self.keys.pop(change.id, None)
             case GroupSet():
@@ -125,6 +136,8 @@ class Registry(Projection):
             case ProtectionShown():
                 codes = frozenset({change.code})
                 self.hidden = self.hidden - codes if change.shown else self.hidden | codes
+            case AssetAdded() | AssetRemoved() | KeptOut() | LetIn():
+                self._own(change)
             case StateNoted():
                 return  # a fact about state, not about who is who
         self._viewers = {}
@@ -147,6 +160,21 @@ class Registry(Projection):
                 self._set_group(group.name, tuple(m for m in group.members if m != code))
         self.members = {known: m for known, m in self.members.items() if known != code}
         self.keys = {key_id: key for key_id, key in self.keys.items() if key.member != code}
+
+    def _own(self, change: AssetAdded | AssetRemoved | KeptOut | LetIn) -> None:
+        """What belongs to a member, and what it keeps out at home."""
+        code = change.code
+        match change:
+            case AssetAdded():
+                self.assets[code] = self.assets_of(code) | {change.asset: change.note}
+            case AssetRemoved():
+                self.assets[code] = _without(self.assets_of(code), change.asset)
+            case KeptOut():
+                self.kept_out[code] = self.own_list(code) | {change.entry: change.reason}
+            case LetIn():
+                self.kept_out[code] = _without(self.own_list(code), change.entry)
+        if isinstance(change, KeptOut | LetIn):
+            self.editions[code] = self.editions.get(code, 0) + 1
 
     def _add_agent_key(self, change: AgentKeyAdded) -> None:
         known = self.agent_keys.get(change.key_id, AgentKeys())
@@ -180,6 +208,22 @@ class Registry(Projection):
             )
             viewers[key_id] = known
         return known
+
+    def answered(self, origin: str, author: str) -> bool:
+        """Whether somebody answers for what an author of an origin reports.
+
+        Whoever issues the first key of a person says so, and it holds for good. Unless they
+        say otherwise a member's own staff and the operator answer, and a constituent does not.
+        """
+        return self._answers.get(author, "/" not in origin)
+
+    def assets_of(self, code: str) -> dict[str, str]:
+        """The names and ranges that were entered as a member's, each with a note."""
+        return self.assets.get(code, {})
+
+    def own_list(self, code: str) -> dict[str, str]:
+        """What a member keeps out at home, each with the reason."""
+        return self.kept_out.get(code, {})
 
     def key(self, key_id: str) -> Key:
         """A key in force. Raises `Refused("not-signed-in")`."""
@@ -224,6 +268,10 @@ class Registry(Projection):
     def group_markings(self) -> Mapping[str, str]:
         """Group marking id -> group name."""
         return self._markings
+
+
+def _without(entries: dict[str, str], entry: str) -> dict[str, str]:
+    return {each: said for each, said in entries.items() if each != entry}
 
 
 def _no_group(name: str) -> Refused:

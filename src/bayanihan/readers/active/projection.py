@@ -12,6 +12,7 @@ from bayanihan.core.observables import Observable
 from bayanihan.ledger import Entry, Projection
 from bayanihan.readers.active.indicator import told
 from bayanihan.readers.active.sightings import keep, read_seen
+from bayanihan.readers.active.tellers import read_tellers
 from bayanihan.readers.active.versions import SCHEMA, Batch
 from bayanihan.readers.active.view import (
     ActiveItem,
@@ -110,6 +111,15 @@ class Active(Projection):
         """One value as some audiences see it at a moment; None when they do not."""
         seen = sorted(set(audiences))
         return read_named(self.reading, observable, seen, now_us, exercise=exercise)
+
+    def tellers(
+        self, observable: Observable, limit: int, *, exercise: bool
+    ) -> list[tuple[str, str, str, int]]:
+        """Who told of a value, whoever may see it: origin, author, object and audience.
+
+        For the hub itself, which tells them of what is said against it.
+        """
+        return read_tellers(self.reading, observable, limit, exercise=exercise)
 
     def seen(self, object_ids: Sequence[str], audiences: Collection[int], *, exercise: bool) -> int:
         """When one of some objects was last seen at work, as some audiences were told.

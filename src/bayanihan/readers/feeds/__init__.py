@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bayanihan.readers.feeds.clamav import HSB, NDB
+from bayanihan.readers.feeds.decide import Bounds
+from bayanihan.readers.feeds.disputes import Disputes
 from bayanihan.readers.feeds.dnsmasq import DNSMASQ
 from bayanihan.readers.feeds.domains import DOMAINS
 from bayanihan.readers.feeds.edl import EXTERNAL_LISTS
 from bayanihan.readers.feeds.engines import Engines
 from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, Item, render
 from bayanihan.readers.feeds.fuzzy import FUZZY
+from bayanihan.readers.feeds.hearing import Hearing
 from bayanihan.readers.feeds.hosts import HOSTS
 from bayanihan.readers.feeds.judge import Judge
 from bayanihan.readers.feeds.lists import ADDRESS_LIST, HASHES, URLS
@@ -21,6 +24,7 @@ from bayanihan.readers.feeds.parted import LeftOut
 from bayanihan.readers.feeds.policy import never_block_lines, policy_digest
 from bayanihan.readers.feeds.press import Press
 from bayanihan.readers.feeds.rpz import RPZ
+from bayanihan.readers.feeds.rulings import Rulings
 from bayanihan.readers.feeds.scripts import MIKROTIK, WINDOWS_DNS
 from bayanihan.readers.feeds.snort import SNORT
 from bayanihan.readers.feeds.spamassassin import SPAMASSASSIN
@@ -46,14 +50,18 @@ FORMATS: dict[str, Format] = {
 __all__ = [
     "EXERCISE_PREFIX",
     "FORMATS",
+    "Bounds",
+    "Disputes",
     "Engines",
     "Format",
     "Heading",
+    "Hearing",
     "Item",
     "Judge",
     "LeftOut",
     "Press",
     "Rendered",
+    "Rulings",
     "Whose",
     "never_block_lines",
     "policy_digest",

@@ -59,7 +59,8 @@ class Words(msgspec.Struct, frozen=True, gc=False):
     `confirmed_by` says that it is bad, until `confirmed_until_us`; `reported_by` are the
     origins that call it a false positive since; `claimed_by` is the member whose own it is,
     until `claimed_until_us`; `insisted_by` is the viewer's own member, which blocks it at
-    home all the same.
+    home all the same; `admitted` says that it need not wait though a budget is spent.
+    `said_us` is when the last of this was said.
     """
 
     confirmed_by: str = ""
@@ -68,6 +69,8 @@ class Words(msgspec.Struct, frozen=True, gc=False):
     claimed_by: str = ""
     claimed_until_us: int = 0
     insisted_by: str = ""
+    admitted: bool = False
+    said_us: int = 0
 
 
 NOBODY = Words()
@@ -166,7 +169,7 @@ def _fades_us(case: Case, bounds: Bounds) -> int:
 
 def _times(case: Case, now_us: int, bounds: Bounds) -> tuple[int, int]:
     """The last moment that passed at which the clock may have changed the answer, and the next."""
-    moments = [_fades_us(case, bounds), case.words.claimed_until_us]
+    moments = [_fades_us(case, bounds), case.words.claimed_until_us, case.words.said_us]
     if case.words.confirmed_by:
         moments.append(case.words.confirmed_until_us)
     passed = [each for each in moments if each <= now_us]

@@ -74,6 +74,11 @@ class Maker:
         # What an engine refused once, by format: (type, value) -> what it said.
         self._poison: dict[str, dict[tuple[str, str], str]] = {}
 
+    def forget(self) -> None:
+        """Make every stock anew."""
+        with self._stocking:
+            self._stocks = Store()
+
     def named(self, feed: str) -> tuple[Format, bool]:
         """The format of a feed, and whether it is the exercise's. Raises `Refused`."""
         exercise = feed.startswith(EXERCISE_PREFIX)

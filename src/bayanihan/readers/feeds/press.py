@@ -113,7 +113,15 @@ class Press:
 
     def whose(self, viewer: Viewer, profile: str = "") -> Whose:
         """Whose policy counts for a viewer. Raises `Refused("bad-parameter")` for no profile."""
-        return Whose(viewer.member, checked_profile(profile))
+        home = viewer.member
+        return Whose(home, checked_profile(profile), self._maker.judge.opinions.edition(home))
+
+    def look_again(self, values: Iterable[tuple[str, str]]) -> None:
+        """Judge some values anew, though nothing was told of them."""
+        if any(True for _ in values):
+            self._maker.forget()
+            with self._lock:
+                self._good, self._unproved = Shelf(), Shelf()
 
     def ready(
         self, feed: str, audiences: Iterable[int], now_us: int, whose: Whose = ANYBODY

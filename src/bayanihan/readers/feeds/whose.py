@@ -8,11 +8,13 @@ from typing import NamedTuple
 class Whose(NamedTuple):
     """Whose policy counts beside the hub's: the viewer's member, and what loads the feed.
 
-    Both are "" where there is none; the profile is one of `decide.PROFILES`.
+    Both are "" where there is none; the profile is one of `decide.PROFILES`. `edition` names
+    the member's own list as it stands.
     """
 
     home: str = ""
     profile: str = ""
+    edition: str = ""
 
 
 ANYBODY = Whose()

@@ -1,0 +1,114 @@
+"""`/api/rulings`, `/api/disputes` and `/api/notices`: what people say about blocks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.response import Response
+
+from bayanihan.core.marking import Viewer
+from bayanihan.core.scope import require
+from bayanihan.errors import Refused
+from bayanihan.ledger import Ledger, Where
+from bayanihan.readers.feeds.disputes import Complaint, Disputes
+from bayanihan.readers.feeds.hearing import Hearing, Saying
+
+PAGE_LIMIT = 1_000
+BODY_LIMIT_BYTES = 16_384
+_PRIVATE = {"Cache-Control": "private"}
+
+
+def routes(ledger: Ledger, hearing: Hearing, disputes: Disputes) -> list[HTTPRouteHandler]:
+    """The handlers."""
+    return [*_speaking(hearing), *_disputing(disputes), _told(ledger)]
+
+
+def _viewer(request: Request[Any, Any, Any]) -> Viewer:
+    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    return viewer
+
+
+def _speaking(hearing: Hearing) -> list[HTTPRouteHandler]:
+    @post("/api/rulings", status_code=201, request_max_body_size=BODY_LIMIT_BYTES)
+    async def say(request: Request[Any, Any, Any], data: JSONBody[Saying]) -> dict[str, Any]:
+        """Say something about a value that feeds may carry.
+
+        `confirm`: it is bad. `false-positive`: it is not. `claim`: it is your member's own,
+        which suspends its block for 72 hours at most, and `release` ends that. `insist`: your
+        member blocks it at home all the same, and `desist` ends that. `admit`: it need not wait
+        for a spent budget. Whoever told of it gets a notice of a claim or a false positive.
+        """
+        return await hearing.say(_viewer(request), data)
+
+    return [say]
+
+
+def _disputing(disputes: Disputes) -> list[HTTPRouteHandler]:
+    @post("/api/disputes", status_code=202, request_max_body_size=BODY_LIMIT_BYTES)
+    async def dispute(request: Request[Any, Any, Any], data: JSONBody[Complaint]) -> dict[str, str]:
+        """Dispute the block of your site, without an account.
+
+        The answer is the same whether anything is blocked or not; whoever told of it gets a
+        notice. A few an hour are taken from one address.
+        """
+        address = request.client.host if request.client else ""
+        return await disputes.take(data, address)
+
+    @get("/api/disputes")
+    async def list_disputes(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The open disputes, the oldest first: for the operator and members' own staff."""
+        _check_staff(_viewer(request))
+        listed = await asyncio.to_thread(disputes.listed)
+        return Response(
+            msgspec.json.encode(listed), media_type="application/json", headers=_PRIVATE
+        )
+
+    @delete("/api/disputes/{dispute_id:str}", status_code=200)
+    async def settle(request: Request[Any, Any, Any], dispute_id: FromPath[str]) -> dict[str, str]:
+        """Close a dispute that was settled: for the operator."""
+        viewer = _viewer(request)
+        require(viewer, "admin")
+        if viewer.member:
+            raise Refused("not-permitted", "Only the operator closes a dispute", where="id")
+        await asyncio.to_thread(disputes.close, dispute_id)
+        return {"id": dispute_id, "state": "closed"}
+
+    return [dispute, list_disputes, settle]
+
+
+def _check_staff(viewer: Viewer) -> None:
+    require(viewer, "read")
+    if viewer.constituent:
+        message = "Disputes are for members' own staff and the operator"
+        raise Refused("not-permitted", message, where="key")
+
+
+def _told(ledger: Ledger) -> HTTPRouteHandler:
+    @get("/api/notices")
+    async def list_notices(
+        request: Request[Any, Any, Any],
+        after: FromQuery[str] = "",
+        limit: Annotated[int, QueryParameter(ge=1)] = 100,
+        exercise: FromQuery[bool] = False,
+    ) -> Response[bytes]:
+        """The notices that were addressed to you, the oldest first."""
+        viewer = _viewer(request)
+        require(viewer, "notice")
+        position = ledger.cursors.open(after)
+        where = Where(kinds=("notice",), exercise=exercise)
+        page = await asyncio.to_thread(
+            ledger.read_bodies, viewer, position, min(limit, PAGE_LIMIT), where
+        )
+        body = b'{"notices":[%b],"more":%b,"next":"%b"}' % (
+            b",".join(page.bodies),
+            b"true" if page.more else b"false",
+            ledger.cursors.seal(page.last).encode() if page.last else b"",
+        )
+        return Response(body, media_type="application/json", headers=_PRIVATE)
+
+    return list_notices

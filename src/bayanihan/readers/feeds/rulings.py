@@ -1,0 +1,194 @@
+"""Rulings: what people said about a value itself, whoever told of it.
+
+Each is a `decision` entry that no exit shows; what is seen is its effect, by whoever sees the
+value in their own feeds. They are as many as people make, so all of them are held in memory.
+Exercises have rulings of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from bayanihan.core.marking import Audience, Viewer
+from bayanihan.core.never_block import NeverBlock
+from bayanihan.core.observables import Observable
+from bayanihan.ledger import Draft, Entry, Projection
+from bayanihan.readers.feeds.decide import FOREVER_US, NOBODY, Words
+
+# What may be said. `release` ends a claim, `desist` ends what `insist` began.
+ACTS = ("confirm", "false-positive", "claim", "release", "insist", "desist", "admit")
+CLAIM_US = 72 * 3_600 * 1_000_000
+
+_OPERATION = Audience("red", persons=("rulings",))
+
+
+class Ruling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody said: an act of `ACTS` about a value.
+
+    `until_us` ends a confirmation; `reason` is theirs, in a line.
+    """
+
+    act: str
+    type: str
+    value: str
+    exercise: bool = False
+    until_us: int = FOREVER_US
+    reason: str = ""
+
+
+_decode = msgspec.json.Decoder(Ruling).decode
+
+
+class _Said:
+    """What was said about one value so far."""
+
+    def __init__(self) -> None:
+        self.confirmed_by = ""
+        self.confirmed_until_us = FOREVER_US
+        self.reports: dict[str, int] = {}
+        self.claims: dict[str, int] = {}
+        self.insisted: set[str] = set()
+        self.admitted: set[str] = set()
+        self.said_us: dict[str, int] = {}
+
+    def take(self, ruling: Ruling, origin: str, stamp_us: int) -> None:
+        state = origin.partition("/")[0]
+        self.said_us[_home_of(ruling.act, state)] = stamp_us
+        match ruling.act:
+            case "confirm":
+                self.confirmed_by, self.confirmed_until_us = state, ruling.until_us
+                self.reports.clear()
+            case "false-positive":
+                self.reports[origin] = stamp_us
+            case "claim":
+                # Once for each member and value: saying it again buys no more time.
+                self.claims.setdefault(state, stamp_us + CLAIM_US)
+            case "release":
+                if state in self.claims:
+                    self.claims[state] = min(self.claims[state], stamp_us)
+            case "insist":
+                self.insisted.add(state)
+            case "desist":
+                self.insisted.discard(state)
+            case "admit":
+                self.admitted.add(state)
+
+    def words(self, home: str) -> Words:
+        claimed_by = max(self.claims, key=self.claims.__getitem__, default="")
+        return Words(
+            self.confirmed_by,
+            self.confirmed_until_us,
+            tuple(sorted(self.reports)),
+            claimed_by,
+            self.claims.get(claimed_by, 0),
+            home if home in self.insisted else "",
+            bool(self.admitted & {"HUB", home}),
+            max(self.said_us.get("", 0), self.said_us.get(home, 0)),
+        )
+
+
+class Rulings(Projection):
+    """The rulings as they stand at `position`. Read from any thread.
+
+    Whoever opens a hub sets three things: `own_list` gives a member's own never-block entries
+    and the number of its edition, `suffixes` says whether a name is a public suffix, `told`
+    hears of values about which something was said.
+    """
+
+    name = "rulings"
+    kinds = ("decision",)
+    schema = (
+        "CREATE TABLE rulings (position INTEGER PRIMARY KEY, stamp_us INTEGER NOT NULL,"
+        " origin TEXT NOT NULL, body BLOB NOT NULL) STRICT"
+    )
+
+    def loaded(self) -> None:
+        """Take the saved rulings up again."""
+        self.own_list: Callable[[str], tuple[dict[str, str], int]] = _no_list
+        self.suffixes: Callable[[str], bool] = _no_suffix
+        self.told: Callable[[Iterable[tuple[str, str]]], None] = _nobody
+        self._said: dict[tuple[bool, str, str], _Said] = {}
+        self._waiting: list[tuple[int, str, bytes]] = []
+        self._lists: dict[str, tuple[int, NeverBlock]] = {}
+        for _, *row in self.db.execute("SELECT * FROM rulings ORDER BY position"):
+            self._take(*row)
+
+    def fold(self, entry: Entry, body: bytes | None) -> None:
+        """Save one ruling; it takes effect in `folded`, once it is committed."""
+        if body is not None and entry.object_id.startswith("decision--value"):
+            row = (entry.position, entry.stamp_us, entry.origin, body)
+            self.db.execute("INSERT INTO rulings VALUES (?, ?, ?, ?)", row)
+            self._waiting.append(row[1:])
+
+    def folded(self) -> None:
+        """Apply what was committed."""
+        waiting, self._waiting = self._waiting, []
+        self.told([self._take(*row) for row in waiting])
+
+    def _take(self, stamp_us: int, origin: str, body: bytes) -> tuple[str, str]:
+        """Take one up; the value that it is about."""
+        ruling = _decode(body)
+        place = (ruling.exercise, ruling.type, ruling.value)
+        said = self._said.get(place) or _Said()
+        said.take(ruling, origin, stamp_us)
+        self._said[place] = said
+        return place[1:]
+
+    def words(self, type_: str, value: str, home: str, *, exercise: bool) -> Words:
+        """See `judge.Opinions`."""
+        said = self._said.get((exercise, type_, value))
+        return said.words(home) if said else NOBODY
+
+    def claimed(self, type_: str, value: str, member: str, *, exercise: bool) -> int:
+        """Until when a member's claim on a value holds or held; 0 where it made none."""
+        said = self._said.get((exercise, type_, value))
+        return said.claims.get(member, 0) if said else 0
+
+    def kept_out(self, observable: Observable, home: str) -> str:
+        """See `judge.Opinions`."""
+        entries, edition = self.own_list(home)
+        if not entries:
+            return ""
+        known = self._lists.get(home)
+        if known is None or known[0] != edition:
+            known = (edition, NeverBlock(entries, self.suffixes))
+            self._lists[home] = known
+        why = known[1].reason(observable, exercise=True)
+        return f"{home}'s own list keeps it out at home: {why}" if why else ""
+
+    def edition(self, home: str) -> str:
+        """See `judge.Opinions`."""
+        return str(self.own_list(home)[1]) if home else ""
+
+
+def draft_of(ruling: Ruling, author: Viewer) -> Draft:
+    """The entry that says it."""
+    return Draft(
+        "decision",
+        _OPERATION,
+        author=author.person,
+        origin=author.origin,
+        object_id=f"decision--value-{ruling.act}",
+        body=msgspec.json.encode(ruling),
+        exercise=ruling.exercise,
+    )
+
+
+def _home_of(act: str, state: str) -> str:
+    """The member at whose home alone an act counts; "" where it counts for all."""
+    at_home = act in ("insist", "desist") or (act == "admit" and state != "HUB")
+    return state if at_home else ""
+
+
+def _no_list(home: str) -> tuple[dict[str, str], int]:
+    return {}, 0
+
+
+def _nobody(values: Iterable[tuple[str, str]]) -> None:
+    """Nobody hears."""
+
+
+def _no_suffix(name: str) -> bool:
+    return False
