@@ -58,6 +58,7 @@ def test_duties(client: TestClient[Litestar]) -> None:
     owed = {one["duty"] for one in told["duties"] if one["state"] == "owed"}
     assert "eu/art50/1/duty" in owed
     assert {one["member"] for one in told["duties"]} == {"EU", "SG"}
+    assert "eu/art85" in {one["right"] for one in told["rights"] if one["state"] == "yes"}
 
 
 def test_matrix(client: TestClient[Litestar]) -> None:

@@ -32,6 +32,7 @@ from bayanihan.rulebook.question import (
     check_members,
     read_adoption,
 )
+from bayanihan.rulebook.rights import rights as derive_rights
 from bayanihan.rulebook.system import System, with_markets
 from bayanihan.rulebook.tracks import track_of
 from bayanihan.rulebook.view import view
@@ -119,10 +120,11 @@ def duties(
     asked = check_members(list(member)) or _markets(system)
     facts = with_markets(system.facts, asked)
     adoptions = dict(read_adoption(spec, book) for spec in adopt)
-    found = []
+    found, held = [], []
     for one in asked:
-        seen_by = ask(book, seen, adoptions, track_of(book, one), assisted)
-        found.extend(derive_duties(Derivation(seen_by, facts), one, day, system.attestations))
+        derivation = Derivation(ask(book, seen, adoptions, track_of(book, one), assisted), facts)
+        found.extend(derive_duties(derivation, one, day, system.attestations))
+        held.extend(derive_rights(derivation, one, day))
     told = {
         **book.stamp(),
         "as_of": day,
@@ -130,9 +132,10 @@ def duties(
         "system": system.id,
         "name": system.name,
         "duties": [one.as_json() for one in found],
+        "rights": [one.as_json() for one in held],
     }
     if not law_print.show_as("duties", told, "json" if json else output, day):
-        law_print.show_duties(book, system, day, seen, found)
+        law_print.show_duties(book, system, day, seen, found, held)
 
 
 @app.command

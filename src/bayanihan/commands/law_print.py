@@ -17,6 +17,7 @@ from bayanihan.rulebook.forms import exported
 from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.matrix import Adoption, Cell
 from bayanihan.rulebook.register import Entry
+from bayanihan.rulebook.rights import Right
 from bayanihan.rulebook.system import System
 from bayanihan.rulebook.tracks import Standing
 
@@ -114,7 +115,9 @@ def show_as(answer: str, told: Any, output: str, today: str) -> bool:
     return True
 
 
-def show_duties(book: Rulebook, system: System, day: str, known: str, duties: list[Duty]) -> None:
+def show_duties(
+    book: Rulebook, system: System, day: str, known: str, duties: list[Duty], rights: list[Right]
+) -> None:
     """Duties, for people."""
     knowledge = f", as known on {known}" if known else ""
     print(f"{system.name or system.id} on {day}{knowledge}")
@@ -139,6 +142,12 @@ def show_duties(book: Rulebook, system: System, day: str, known: str, duties: li
             print(f"{'':15}sources disagree: {line}")
         if one.missing:
             print(f"{'':15}not given: {', '.join(one.missing)}")
+    for right in rights:
+        if right.state != "undetermined":
+            since = f" from {right.since}" if right.state == "not-yet" else ""
+            print(f"\n{right.member} {right.kind}{since}: {right.article}: {right.title}", end="")
+    if rights:
+        print()
     if not duties:
         print("\nNo duty follows from the texts that the rulebook holds.")
     show_stamp(book)

@@ -39,6 +39,7 @@ from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.matrix import matrix
 from bayanihan.rulebook.question import ask, check_dates
 from bayanihan.rulebook.reader import Mapping, read
+from bayanihan.rulebook.rights import rights
 from bayanihan.rulebook.schema import expect_keys, expect_mapping
 from bayanihan.rulebook.system import with_markets
 from bayanihan.rulebook.tracks import track_of
@@ -49,6 +50,7 @@ _OPTIONAL = (
 )  # fmt: skip
 _EXPECT = (
     "findings", "since", "duties", "due", "satisfied", "fines", "clocks", "cells", "refused",
+    "rights",
 )  # fmt: skip
 
 
@@ -118,6 +120,10 @@ def _differences(book: Rulebook, case: Case, working_day: WorkingDay) -> Iterato
             for duty, wanted in (expect.get(name) or {}).items():
                 one = found.get(duty)
                 yield from _differ(duty, wanted, getattr(one, field) if one else "absent")
+    if "rights" in expect:
+        held = {one.right: one.state for one in rights(derivation, member, day)}
+        for right, wanted in expect["rights"].items():
+            yield from _differ(right, wanted, held.get(right, "absent"))
     for fine, wanted in (expect.get("fines") or {}).items():
         high = ceiling(book, given.get("fine_text", "eu-ai-act"), fine, facts, known).high_eur
         yield from _differ(fine, wanted, "open" if high is None else int(high))

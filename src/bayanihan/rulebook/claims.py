@@ -50,6 +50,7 @@ def claims(book: Rulebook) -> list[Claim]:
         *_fines(book),
         *_clocks(book),
         *_periods(book),
+        *_terms(book),
     ]
     return [*made, *_thresholds(book)]
 
@@ -175,6 +176,15 @@ def _periods(book: Rulebook) -> Iterator[Claim]:
         piece = _PERIODS.get((procedure_id, name), step["slice"])
         what = f"procedure {procedure_id}/{step['name']} {name}"
         yield _claim(book, what, piece, *period_in_words(period))
+
+
+def _terms(book: Rulebook) -> Iterator[Claim]:
+    """A provision's own period stands in its quotation."""
+    for provision in _every(book):
+        period = provision.details.get("period")
+        if period:
+            words = period_in_words(period)
+            yield _claim(book, f"{provision.id} period", provision.slices[0], *words)
 
 
 def _thresholds(book: Rulebook) -> Iterator[Claim]:

@@ -46,7 +46,7 @@ _PROVISION_MORE = (
     "says", "actor", "when", "applies", "excepts", "priority", "from", "until", "known_from",
     "known_until", "bindingness", "source", "slice", "evidence", "checked_by", "cost",
     "assistance", "topic", "measure", "fine", "satisfied_by", "sector", "disagreement",
-    "pedigree", "reading", "deadline", "adopts", "weight",
+    "pedigree", "reading", "deadline", "adopts", "weight", "period",
 )  # fmt: skip
 _TEXT = ("text", "prefix", "title", "jurisdiction", "bindingness")
 _TEXT_MORE = (
@@ -302,7 +302,7 @@ def _details(entry: Mapping) -> dict[str, Any]:
     for key in ("checked_by", "topic", "fine", "satisfied_by", "sector", "reading", "deadline"):
         if key in shown:
             shown[key] = text_in(entry, key)
-    for key in ("measure", "cost"):
+    for key in ("measure", "cost", "period"):
         if key in shown:
             expect_mapping(entry[key], f"`{key}`", entry.place(key))
     if "cost" in shown:

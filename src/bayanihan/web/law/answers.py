@@ -21,6 +21,7 @@ from bayanihan.rulebook.duties import duties
 from bayanihan.rulebook.law import Rulebook
 from bayanihan.rulebook.matrix import matrix
 from bayanihan.rulebook.question import JURISDICTIONS, ask, check_dates, check_members
+from bayanihan.rulebook.rights import rights
 from bayanihan.rulebook.system import System, system_from_json, with_markets
 from bayanihan.rulebook.tracks import track_of
 from bayanihan.rulebook.view import view
@@ -107,17 +108,15 @@ def owed(book: Rulebook, body: dict[str, Any], today: str) -> dict[str, Any]:
         raise Refused("bad-value", "Name at least one member.", where="$.member")
     members = check_members(asked)
     facts = with_markets(system.facts, members)
-    found = [
-        one.as_json()
-        for member in members
-        for one in duties(
-            Derivation(ask(book, known, {}, track_of(book, member)), facts),
-            member,
-            day,
-            system.attestations,
-        )
-    ]
-    return {**book.stamp(), "as_of": day, "known": known, "system": system.id, "duties": found}
+    owed_here: list[dict[str, Any]] = []
+    held: list[dict[str, Any]] = []
+    for member in members:
+        derivation = Derivation(ask(book, known, {}, track_of(book, member)), facts)
+        found = duties(derivation, member, day, system.attestations)
+        owed_here += [one.as_json() for one in found]
+        held += [one.as_json() for one in rights(derivation, member, day)]
+    told = {"as_of": day, "known": known, "system": system.id}
+    return {**book.stamp(), **told, "duties": owed_here, "rights": held}
 
 
 def _asked(book: Rulebook, body: dict[str, Any], today: str) -> tuple[str, str, System]:
