@@ -30,6 +30,7 @@ COMMANDS = {
     "member": "bayanihan.commands.member:app",
     "key": "bayanihan.commands.key:app",
     "law": "bayanihan.commands.law:app",
+    "trial": "bayanihan.commands.trial:app",
     "backup": "bayanihan.commands.backup:backup",
     "restore": "bayanihan.commands.backup:restore",
     "verify": "bayanihan.commands.verify:verify",

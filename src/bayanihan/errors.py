@@ -79,6 +79,13 @@ CODES: dict[str, Code] = {
     "in-use": Code(409, "refused", "Stop the other one, or name another file."),
     "check-failed": Code(409, "refused", "Mend the check command or the feed; the old file stays."),
     "reload-failed": Code(409, "refused", "Mend the reload command; the old file was put back."),
+    "no-isolation": Code(409, "refused", "Install bubblewrap, or name a weaker isolation."),
+    "tool-failed": Code(409, "refused", "Mend the tool; what it said last is shown."),
+    "not-attestable": Code(409, "refused", "Run the trial again in isolation, L1 or stronger."),
+    "not-trusted": Code(403, "refused", "Ask the authority for its key, or refuse the statement."),
+    "expired": Code(410, "refused", "Run the trial again and have it signed anew."),
+    "revoked": Code(410, "refused", "Do not rely on it; ask its authority for the reason."),
+    "not-reproduced": Code(409, "refused", "Do not rely on it; tell its authority what differed."),
     # not now
     "overloaded": Code(503, "unavailable", "Wait for the seconds named, then send it again."),
     "starting": Code(503, "unavailable", "Wait until /health/ready answers 200."),
