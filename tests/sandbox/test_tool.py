@@ -31,7 +31,7 @@ from tests.sandbox.tools import answering, files_of, manifest_of, write_tool
         ({"languages": ["English"]}, "$.languages[0]"),
         ({"accuracy": {"detection": 1.5, "false_alarm": 0}}, "$.accuracy.detection"),
         ({"accuracy": {"detection": 0.5}}, "$.accuracy"),
-        ({"settings": ["/root/.ssh"]}, "$.settings[0]"),
+        ({"settings": ["/srv/secret"]}, "$.settings[0]"),
         ({"settings": ["/etc/../root"]}, "$.settings[0]"),
         ({"packages": ["a b"]}, "$.packages[0]"),
         ({"command": []}, "$"),

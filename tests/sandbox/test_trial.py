@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -202,21 +203,21 @@ def test_an_earlier_version_is_compared(scene: tuple[Path, Path], tmp_path: Path
 def begun(scene: tuple[Path, Path], out: Path, *more: str) -> subprocess.Popen[bytes]:
     """A trial in a process of its own."""
     tool, corpus = scene
-    command: list[str | Path] = [sys.executable, "-m", "bayanihan", "trial", "run", tool, "--corpus", corpus,
-               "--out", out, "--isolation", "L1", *more]  # fmt: skip
+    words = ["trial", "run", tool, "--corpus", corpus, "--out", out, "--isolation", "L1", *more]
+    command = [sys.executable, "-m", "bayanihan", *map(str, words)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT)
 
 
 def answered(path: Path, least: int) -> int:
     """Wait until the journal holds so many answers."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if path.exists():
-            with contextlib.suppress(Exception), Journal(path) as journal:
-                if (found := journal.done()) >= least:
-                    return found
+    deadline, found = time.monotonic() + 60, 0
+    while found < least:
+        assert time.monotonic() < deadline, "the trial does not get on"
         time.sleep(0.02)
-    raise AssertionError("the trial does not get on")
+        if path.exists():
+            with contextlib.suppress(Refused, sqlite3.Error), Journal(path) as journal:
+                found = journal.done()
+    return found
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT], ids=["killed", "cancelled"])

@@ -12,7 +12,8 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -111,29 +112,39 @@ class Shift:
             self._journal.store_run(contestant, cold_start_s, peak, worker.bounded)
 
     def _answer(self, worker: Worker, shard: tuple[int, int, int], told: Told) -> None:
-        contestant = shard[0]
-        rows: list[Row] = []
-        since, failed = time.monotonic(), 0
-        try:
-            for place in self._journal.missing(*shard):
-                row = self._ask(worker, contestant, place)
-                rows.append(row)
-                failed = failed + 1 if row[4] else 0
-                if failed >= _MOST_FAULTS:
-                    name = self._tools[contestant].name
-                    raise Refused(
-                        "tool-failed",
-                        f"{name} failed {failed} times in a row, last: {row[4]}{worker.said()}",
-                    )
-                if len(rows) >= _BATCH_ITEMS or time.monotonic() - since > _BATCH_S:
-                    mine = self._journal.store(self._holder, shard, rows)
-                    told(len(rows))
-                    rows, since = [], time.monotonic()
-                    if not mine:
-                        return
-        finally:
-            self._journal.store(self._holder, shard, rows)
-            told(len(rows))
+        places = iter(self._journal.missing(*shard))
+        mine, failed = True, 0
+        while mine and (place := next(places, None)) is not None:
+            rows: list[Row] = []
+            try:
+                failed = self._fill(rows, worker, shard[0], chain([place], places), failed)
+            finally:
+                mine = self._journal.store(self._holder, shard, rows)
+                told(len(rows))
+
+    def _fill(
+        self, rows: list[Row], worker: Worker, contestant: int, places: Iterator[int], failed: int
+    ) -> int:
+        """Answer one batch into `rows`; the faults that came in a row at its end."""
+        until = time.monotonic() + _BATCH_S
+        for place in islice(places, _BATCH_ITEMS):
+            rows.append(self._ask(worker, contestant, place))
+            failed = self._failing(worker, rows[-1], failed)
+            if time.monotonic() > until:
+                break
+        return failed
+
+    def _failing(self, worker: Worker, row: Row, before: int) -> int:
+        """How many faults came in a row; too many end the trial."""
+        if row[4] is None:
+            return 0
+        if before + 1 >= _MOST_FAULTS:
+            raise Refused(
+                "tool-failed",
+                f"{self._tools[row[0]].name} failed {before + 1} times in a row, last: "
+                f"{row[4]}{worker.said()}",
+            )
+        return before + 1
 
     def _ask(self, worker: Worker, contestant: int, place: int) -> Row:
         item = self._corpus.items[self._order[place]]
