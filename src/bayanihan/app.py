@@ -35,6 +35,7 @@ from bayanihan.registry import policy_api
 from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.law import law_handlers, law_pages, record_handlers
+from bayanihan.web.shortcut import past_the_framework
 from bayanihan.web.sign_in import signing_in
 
 
@@ -65,7 +66,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
     desk = hub.law_desk(rulebook, is_working_day)
     return [
         *health(hub),
-        *intake_api.routes(hub.ledger, hub.registry, hub.defaults),
+        *intake_api.routes(hub.push),
         *take_back.routes(hub.ledger, hub.erasures.note),
         *objects_api.routes(hub.ledger),
         *registry_api.routes(hub.office),
@@ -115,4 +116,6 @@ def create_app(hub: Hub) -> Any:
         ),
         logging_config=None,
     )
-    return signing_in(app, hub.registry.sign_in)
+    return signing_in(
+        past_the_framework(app, {("POST", intake_api.PATH): hub.push.plain}), hub.registry.sign_in
+    )

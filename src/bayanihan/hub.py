@@ -147,6 +147,7 @@ class Hub:
         self.sessions = Sessions(
             self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
         )
+        self.push = intake_api.Push(self.ledger, self.registry, self.defaults)
         self.erasures = ErasureList(folder, self.ledger)
         self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
         self.taxii = self._open_taxii()

@@ -25,9 +25,10 @@ from bayanihan.intake.objects import (
     result_of,
     summary_of,
 )
-from bayanihan.intake.upload import Uploads
+from bayanihan.intake.upload import Asked, Uploads
 from bayanihan.ledger import Appended, Ledger
 
+PATH = "/api/objects"
 SUBMISSION_LIMIT_BYTES = 64 * 1024 * 1024
 SUBMISSION_LIMIT_OBJECTS = 100_000
 # All submissions that are being received or worked on.
@@ -40,6 +41,8 @@ STATEMENT_VERSIONS = 16
 # Objects checked before other requests get a turn.
 SLICE = 100
 APPEND_LIMIT = 5_000
+# A thread for the answer costs a lone report more than the answer does.
+INLINE_LIMIT = 1_000
 
 
 class Directory(Protocol):
@@ -183,10 +186,11 @@ class Intake:
                 if not results:
                     raise
                 failure = error
-            # Off the loop: each duplicate is looked up.
-            results += await asyncio.to_thread(
-                list, self._results(terms, part, appended, failure, place)
-            )
+            answered = self._results(terms, part, appended, failure, place)
+            if len(part) > INLINE_LIMIT or any(one.outcome == "duplicate" for one in appended):
+                results += await asyncio.to_thread(list, answered)  # each duplicate is looked up
+            else:
+                results += answered
         return results
 
     def _results(
@@ -206,6 +210,9 @@ class Intake:
                 yield Result(each.checked.id, "refused", failure.code, at, told)
             else:
                 outcome = next(outcomes)
+                if outcome.outcome == "accepted" and not each.checked.warnings:
+                    yield Result(each.checked.id, "accepted")
+                    continue
                 yield self._result(terms, each, outcome, place(each.number))
 
     def _result(self, terms: Terms, candidate: Candidate, outcome: Appended, place: str) -> Result:
@@ -249,12 +256,36 @@ def cut(data: bytes) -> stix.Submission:
     return submission
 
 
-def routes(ledger: Ledger, directory: Directory, defaults: Defaults) -> list[HTTPRouteHandler]:
-    """The handler of POST `/api/objects`."""
-    intake = Intake(ledger, directory, defaults)
-    uploads = Uploads(SUBMISSION_LIMIT_BYTES, TOGETHER_LIMIT_BYTES)
+class Push:
+    """POST `/api/objects`, for the framework's route and for the way past it.
 
-    @post("/api/objects", status_code=200, request_max_body_size=None)
+    Args:
+        ledger, directory, defaults: see `Intake`.
+    """
+
+    def __init__(self, ledger: Ledger, directory: Directory, defaults: Defaults) -> None:
+        self._intake = Intake(ledger, directory, defaults)
+        self._uploads = Uploads(SUBMISSION_LIMIT_BYTES, TOGETHER_LIMIT_BYTES)
+
+    async def answer(self, asked: Asked, params: Mapping[str, Any]) -> bytes:
+        """Take the body of one request in; the answer as JSON."""
+        viewer: Viewer = asked.scope["viewer"]
+        require(viewer, "report")
+        with self._uploads.upload(asked) as upload:
+            return _encode(await self._intake.take(viewer, await upload.read(), params))
+
+    async def plain(self, asked: Asked) -> bytes:
+        """As `answer`, for a request without parameters."""
+        return await self.answer(asked, {})
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def routes(push: Push) -> list[HTTPRouteHandler]:
+    """The handler of POST `/api/objects`."""
+
+    @post(PATH, status_code=200, request_max_body_size=None)
     async def push_objects(
         request: Request[Any, Any, Any],
         tlp: FromQuery[str] = "",
@@ -263,11 +294,7 @@ def routes(ledger: Ledger, directory: Directory, defaults: Defaults) -> list[HTT
         exercise: FromQuery[bool] = False,
     ) -> Response[bytes]:
         """Submit one STIX object, a bundle or an envelope; each object gets its own answer."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        require(viewer, "report")
         params = {"tlp": tlp, "group": group, "to": to, "exercise": exercise}
-        with uploads.upload(request) as upload:
-            answer = await intake.take(viewer, await upload.read(), params)
-        return Response(msgspec.json.encode(answer), media_type="application/json")
+        return Response(await push.answer(request, params), media_type="application/json")
 
     return [push_objects]

@@ -9,9 +9,7 @@ import asyncio
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Self
-
-from litestar import Request
+from typing import Any, Protocol, Self
 
 from bayanihan.core.marking import Viewer
 from bayanihan.errors import Refused, Unavailable
@@ -26,6 +24,20 @@ SMALL_BYTES = 1024 * 1024
 _RESERVE_PART = 8
 
 _Receive = Callable[[], Awaitable[Any]]
+
+
+class Asked(Protocol):
+    """A request, as far as its body goes."""
+
+    @property
+    def scope(self) -> Any:
+        """ASGI's scope, with the `viewer`."""
+        ...
+
+    @property
+    def receive(self) -> _Receive:
+        """ASGI's channel of messages."""
+        ...
 
 
 class Uploads:
@@ -60,7 +72,7 @@ class Uploads:
         """What all bodies hold now."""
         return self._held.total()
 
-    def upload(self, request: Request[Any, Any, Any]) -> Upload:
+    def upload(self, request: Asked) -> Upload:
         """The body of one request; use it as a context manager around the work on it."""
         return Upload(self, request)
 
@@ -157,7 +169,7 @@ class Pace:
 class Upload:
     """One body: what arrived is counted until the work on it is done."""
 
-    def __init__(self, uploads: Uploads, request: Request[Any, Any, Any]) -> None:
+    def __init__(self, uploads: Uploads, request: Asked) -> None:
         self._uploads = uploads
         self._request = request
         viewer = request.scope.get("viewer")

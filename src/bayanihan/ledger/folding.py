@@ -2,7 +2,8 @@
 
 Under a flood the writer and the event loop come first: after each slice the thread rests
 in proportion to the time it took, so that folding never takes more than its share of the
-interpreter. A lone report is folded at once, but for the moment in which it is answered.
+machine: a quarter, and half of it once it is far behind. A lone report is folded at once,
+but for the moment in which it is answered.
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ from bayanihan.ledger.projection import Projection
 logger = logging.getLogger(__name__)
 
 _SLICE = 256
-# Rest as long as the slice took while the ledger grows: half the interpreter at most.
-_REST_FACTOR = 1.0
-# Entries that come one by one are folded together: one transaction each costs more.
-_REST_AT_LEAST_S = 0.02
+# While the ledger grows, rest so many times as long as the slice took ...
+_REST_FACTOR = 3.0
+# ... or, so far behind, this: a flood that does not end must not starve the feeds.
+_FAR_BEHIND = 50_000
+_FAR_REST_FACTOR = 1.0
+# Entries that come one by one are folded together: a transaction for a few of them costs
+# the machine as much as accepting them did.
+_REST_AT_LEAST_S = 0.1
 _WAIT_S = 1.0
 # Whoever reported is answered and the streams are written to meanwhile: they are waited for.
 _LET_PASS_S = 0.01
@@ -83,6 +88,8 @@ class Folding:
             began_s = time.monotonic()
             behind |= projection.catch_up(self._ledger.scan, length, _SLICE)
             if self._ledger.length > length:
-                rest_s = (time.monotonic() - began_s) * _REST_FACTOR
-                self._stopping.wait(max(rest_s, _REST_AT_LEAST_S))
+                far = self.lag(projection) > _FAR_BEHIND
+                factor = _FAR_REST_FACTOR if far else _REST_FACTOR
+                rest_s = (time.monotonic() - began_s) * factor
+                self._stopping.wait(rest_s if far else max(rest_s, _REST_AT_LEAST_S))
         return behind
