@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sim.databases import Databases
+from tests.sim.postgres import Server, remove_all
 from tests.sim.process import RunningHub
 
 
@@ -19,6 +21,17 @@ def shared_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]
     assert stopped.code == 0, stopped.stderr
     complaints = [line for line in stopped.stderr.splitlines() if " WARNING uvicorn" not in line]
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The newest PostgreSQL server there is, for all tests of a worker."""
+    server = Server().make().start()
+    try:
+        yield Databases(server)
+    finally:
+        server.stop()
+        remove_all()
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from bayanihan.ledger.copying import back_up, restore
 from bayanihan.ledger.door import Ledger, steady_us, wall_us
+from bayanihan.ledger.engine import ConnectionLost, Store
 from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
 from bayanihan.ledger.erasures import ERASURES, Again, Erasure, ErasureList, read_erasures
 from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of
 from bayanihan.ledger.folding import Folding
+from bayanihan.ledger.opening import store_at
 from bayanihan.ledger.projection import Projection, Scan
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import Change, Document, State, apply_changes
@@ -20,6 +22,7 @@ __all__ = [
     "Appended",
     "BodyPage",
     "Change",
+    "ConnectionLost",
     "Document",
     "Draft",
     "Entry",
@@ -38,6 +41,7 @@ __all__ = [
     "Scan",
     "SqliteStore",
     "State",
+    "Store",
     "Upkeep",
     "Where",
     "apply_changes",
@@ -51,5 +55,6 @@ __all__ = [
     "retain",
     "state_digest",
     "steady_us",
+    "store_at",
     "wall_us",
 ]

@@ -87,8 +87,13 @@ class Paging(Protocol):
         """The entries `about` an object, newest first; `origin` "" means anybody's."""
         ...
 
-    def seen(self, place: tuple[int, int, int], after: int, end: int, limit: int) -> list[int]:
-        """Positions of one (audience, kind, exercise), ascending, from the index alone."""
+    def merged(
+        self, places: Sequence[tuple[int, int, int]], after: int, end: int, limit: int
+    ) -> Iterator[int]:
+        """Positions of several (audience, kind, exercise), ascending, from the index alone.
+
+        About `limit` are wanted.
+        """
         ...
 
     def newest_seen(self, place: tuple[int, int, int], before: int, limit: int) -> list[int]:

@@ -18,20 +18,15 @@ from bayanihan.ledger.runs import ERASED_KEY, RECENT_LIMIT, SortedRuns
 _FILL_PAGE = 10_000
 
 
-class Identity:
-    """Two sorted-run indexes over all entries: by identity, and by object id.
+class IdentityKeys:
+    """The keyed hashes, whoever keeps them.
 
     Args:
-        folder: where their files live; they may be deleted and are filled in again.
         key: the secret hash key of this ledger.
-        recent_limit: passed to `SortedRuns`.
     """
 
-    def __init__(self, folder: Path, key: bytes, *, recent_limit: int | None = None) -> None:
-        limit = RECENT_LIMIT if recent_limit is None else recent_limit
+    def __init__(self, key: bytes) -> None:
         self._hash = hashlib.blake2b(key=key, digest_size=8)
-        self._same = SortedRuns(folder / "identity", recent_limit=limit)
-        self._objects = SortedRuns(folder / "objects", recent_limit=limit)
 
     def _key(self, text: bytes) -> int:
         state = self._hash.copy()
@@ -57,6 +52,31 @@ class Identity:
     def object_key(self, object_id: str) -> int:
         """The key of an object id."""
         return self._key(b"\1" + object_id.encode())
+
+    def keys_of(self, entry: Entry) -> tuple[int, int]:
+        """The identity and the object key of an entry that is not erased."""
+        version_us = None if entry.version_us == entry.stamp_us else entry.version_us
+        header = entry.header
+        same = self.key(
+            header.kind, entry.origin, entry.object_id, header.audience, version_us, entry.digest
+        )
+        return same, self.object_key(entry.object_id)
+
+
+class Identity(IdentityKeys):
+    """Two sorted-run indexes over all entries: by identity, and by object id.
+
+    Args:
+        folder: where their files live; they may be deleted and are filled in again.
+        key: the secret hash key of this ledger.
+        recent_limit: passed to `SortedRuns`.
+    """
+
+    def __init__(self, folder: Path, key: bytes, *, recent_limit: int | None = None) -> None:
+        limit = RECENT_LIMIT if recent_limit is None else recent_limit
+        super().__init__(key)
+        self._same = SortedRuns(folder / "identity", recent_limit=limit)
+        self._objects = SortedRuns(folder / "objects", recent_limit=limit)
 
     def add(self, key: int, object_key: int, position: int) -> None:
         """Enter one committed entry; positions are consecutive."""
@@ -90,15 +110,6 @@ class Identity:
         version_us = None if version == stamp else version
         same = self.key(KINDS[kind], origin, object_id, audience, version_us, digest)
         return same, self.object_key(object_id)
-
-    def keys_of(self, entry: Entry) -> tuple[int, int]:
-        """The identity and the object key of an entry that is not erased."""
-        version_us = None if entry.version_us == entry.stamp_us else entry.version_us
-        header = entry.header
-        same = self.key(
-            header.kind, entry.origin, entry.object_id, header.audience, version_us, entry.digest
-        )
-        return same, self.object_key(entry.object_id)
 
     def forget_recent(self, entries: Sequence[Entry]) -> None:
         """Take erased entries, as they were, out of memory; on the adding thread alone."""

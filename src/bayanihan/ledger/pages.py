@@ -9,9 +9,8 @@ later cannot answer with an entry behind which another's is missing.
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -152,22 +151,11 @@ class Pages:
         flags = (0, 1) if where.exercise is None else (int(where.exercise),)
         kinds = [KIND_NUMBER[kind] for kind in where.kinds]
         places = [(n, kind, flag) for n in ids for kind in kinds for flag in flags]
-        step = max(16, 2 * rows.wanted // len(places))
-        merged = heapq.merge(*[self._positions(place, after, end, step) for place in places])
+        merged = self._store.paging.merged(places, after, end, rows.wanted)
         while not rows.full and (
             some := list(islice(merged, min(rows.wanted, _POSITIONS_AT_ONCE)))
         ):
             rows.take(self._store.paging.picked(shape, some))
-
-    def _positions(
-        self, place: tuple[int, int, int], after: int, end: int, step: int
-    ) -> Iterator[int]:
-        while True:
-            found = self._store.paging.seen(place, after, end, step)
-            yield from found
-            if len(found) < step:
-                return
-            after = found[-1]
 
     def _about(self, rows: _Rows, rights: Rights, after: int, where: Where, shape: Shape) -> None:
         end = self._store.last()[0] if where.until is None else where.until

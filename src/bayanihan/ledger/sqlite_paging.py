@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -72,15 +73,30 @@ class SqlitePaging:
         )
         return [entry_of(row) for row in rows]
 
-    def seen(self, place: tuple[int, int, int], after: int, end: int, limit: int) -> list[int]:
+    def merged(
+        self, places: Sequence[tuple[int, int, int]], after: int, end: int, limit: int
+    ) -> Iterator[int]:
         """See `Paging`."""
-        rows = self._reading().execute(
-            "SELECT position FROM entries INDEXED BY entries_seen WHERE audience = ?"
-            " AND kind = ? AND exercise = ? AND position > ? AND position <= ?"
-            " AND author IS NOT NULL ORDER BY position LIMIT ?",
-            (*place, after, end, limit),
-        )
-        return [position for (position,) in rows]
+        step = max(16, 2 * limit // len(places))
+        return heapq.merge(*[self._seen(place, after, end, step) for place in places])
+
+    def _seen(self, place: tuple[int, int, int], after: int, end: int, step: int) -> Iterator[int]:
+        while True:
+            found = (
+                self._reading()
+                .execute(
+                    "SELECT position FROM entries INDEXED BY entries_seen WHERE audience = ?"
+                    " AND kind = ? AND exercise = ? AND position > ? AND position <= ?"
+                    " AND author IS NOT NULL ORDER BY position LIMIT ?",
+                    (*place, after, end, step),
+                )
+                .fetchall()
+            )
+            for (position,) in found:
+                yield position
+            if len(found) < step:
+                return
+            after = found[-1][0]
 
     def newest_seen(self, place: tuple[int, int, int], before: int, limit: int) -> list[int]:
         """See `Paging`."""
