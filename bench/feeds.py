@@ -94,7 +94,7 @@ class Bench:
             feed=feed,
             active=self._made,
             items=first.items,
-            size_bytes=len(first.body) + sum(map(len, first.pages.values())),
+            size_bytes=first.size_bytes,
             make_s=make_s,
             remake_s=remake_s,
             delta_s=delta_s,

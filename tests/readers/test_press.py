@@ -21,7 +21,7 @@ from bayanihan.readers.feeds import (
     never_block_lines,
     policy_digest,
 )
-from bayanihan.readers.feeds.parted import LISTED_LIMIT
+from bayanihan.readers.feeds.left_out import LISTED_LIMIT
 from tests.readers.record import (
     DAY_US,
     GREEN,

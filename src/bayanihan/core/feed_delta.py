@@ -62,15 +62,25 @@ class Parts(msgspec.Struct, frozen=True):
     @property
     def digest(self) -> str:
         """`tree-sha-256=` and the digest in hexadecimal."""
-        whole = hashlib.sha256(_PREFIX)
-        for part in (self.head, self.tail):
-            whole.update(hashlib.sha256(part).digest())
-        whole.update(b"".join(self.digests))
-        return f"tree-sha-256={whole.hexdigest()}"
+        return tree_digest(self.head, self.digests, self.tail)
 
     def body(self) -> bytes:
         """The file."""
         return b"".join((self.head, *self.chunks, self.tail))
+
+
+def tree_digest(head: bytes, digests: Iterable[bytes], tail: bytes) -> str:
+    """`tree-sha-256=` and the digest of a file in hexadecimal, from those of its chunks."""
+    whole = hashlib.sha256(_PREFIX)
+    for part in (head, tail):
+        whole.update(hashlib.sha256(part).digest())
+    whole.update(b"".join(digests))
+    return f"tree-sha-256={whole.hexdigest()}"
+
+
+def ends_chunk(line: bytes) -> bool:
+    """Whether a chunk ends behind a line, given without its end."""
+    return zlib.crc32(line) % CHUNK_LINES == 0
 
 
 def parts(head: Sequence[str], lines: Iterable[str], tail: Sequence[str]) -> Parts:
@@ -80,7 +90,7 @@ def parts(head: Sequence[str], lines: Iterable[str], tail: Sequence[str]) -> Par
     for line in lines:
         text = line.encode()
         chunk.append(text)
-        if zlib.crc32(text) % CHUNK_LINES == 0:
+        if ends_chunk(text):
             chunk.append(b"")
             chunks.append(b"\n".join(chunk))
             chunk = []
@@ -98,14 +108,6 @@ def assembled(head: Sequence[str], chunks: Sequence[bytes], tail: Sequence[str])
         _joined(tail),
         tuple([hashlib.sha256(chunk).digest() for chunk in chunks]),
     )
-
-
-def changes(old: Parts, new: Parts) -> tuple[list[str], list[str]]:
-    """The lines that `new` has and `old` has not, and the reverse, both ascending."""
-    before, after = set(old.digests), set(new.digests)
-    gone = _lines_of(old, after)
-    come = _lines_of(new, before)
-    return sorted(come - gone), sorted(gone - come)
 
 
 def apply(body: bytes, delta: Delta) -> bytes:
@@ -138,12 +140,3 @@ def signed_text(feed: str, cursor: str, digest: str) -> bytes:
 
 def _joined(lines: Sequence[str]) -> bytes:
     return "".join([f"{line}\n" for line in lines]).encode()
-
-
-def _lines_of(whole: Parts, known: set[bytes]) -> set[str]:
-    """The lines of the chunks whose digest is not known."""
-    found: set[str] = set()
-    for digest, chunk in zip(whole.digests, whole.chunks, strict=True):
-        if digest not in known:
-            found.update(chunk.decode().split("\n")[:-1])
-    return found

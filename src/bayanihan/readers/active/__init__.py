@@ -16,6 +16,7 @@ removes anything from the others nor tells them that it exists.
 
 from bayanihan.readers.active.indicator import FOREVER_US, RULE_LIMIT, RULE_TYPES, UNSTATED
 from bayanihan.readers.active.projection import Active
+from bayanihan.readers.active.reading import Reading
 from bayanihan.readers.active.view import (
     ActiveItem,
     NotBlockable,
@@ -23,6 +24,7 @@ from bayanihan.readers.active.view import (
     Source,
     Standing,
     View,
+    together,
 )
 
 __all__ = [
@@ -33,8 +35,10 @@ __all__ = [
     "Active",
     "ActiveItem",
     "NotBlockable",
+    "Reading",
     "Snapshot",
     "Source",
     "Standing",
     "View",
+    "together",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
@@ -11,8 +12,10 @@ from bayanihan.core import moment
 from bayanihan.core.observables import Observable
 from bayanihan.ledger import Entry, Projection
 from bayanihan.readers.active.indicator import told
+from bayanihan.readers.active.reading import Reading
 from bayanihan.readers.active.sightings import keep, read_seen
 from bayanihan.readers.active.tellers import read_tellers
+from bayanihan.readers.active.touched import Touched
 from bayanihan.readers.active.versions import SCHEMA, Batch
 from bayanihan.readers.active.view import (
     ActiveItem,
@@ -51,6 +54,7 @@ class Active(Projection):
         # The index over object ids is met at random places; it should stay in memory.
         self.db.execute("PRAGMA cache_size = -65536")
         self._batch = Batch()
+        self._touched = Touched(self.position)
         self._changed: dict[tuple[int, int], int] = {
             (audience, exercise): position
             for audience, exercise, position in self.db.execute(
@@ -61,8 +65,7 @@ class Active(Projection):
     def fold(self, entry: Entry, body: bytes | None) -> None:
         """Take one entry in. What was erased since has no object id and is passed over."""
         if entry.object_id.startswith(_SIGHTING):
-            keep(self.db, entry, body)
-            self._batch.move(entry)
+            self._batch.move(entry, keep(self.db, entry, body))
         if not entry.object_id.startswith(_PREFIX):
             return
         if entry.header.kind == "erased":
@@ -81,6 +84,7 @@ class Active(Projection):
             yield
             if self._batch:
                 self._batch.write(self.db)
+                self._touched.note(self._batch.touches)
 
     def folded(self) -> None:
         """Bring what is in memory to what was committed."""
@@ -140,14 +144,15 @@ class Active(Projection):
         Items come in the order of (type, value), the rest in that of the objects' ids.
         """
         db = self.reading
-        own = not db.in_transaction
-        if own:
-            db.execute("BEGIN")
-        try:
+        with _one_moment(db):
             yield read_view(db, sorted(set(audiences)), now_us, exercise=exercise)
-        finally:
-            if own:
-                db.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def read(self, audiences: Collection[int], *, exercise: bool) -> Iterator[Reading]:
+        """One consistent reading with what changed lately, open until the context is left."""
+        db = self.reading
+        with _one_moment(db):
+            yield Reading(db, self._touched, sorted(set(audiences)), exercise=exercise)
 
     def snapshot(self, audiences: Collection[int], now_us: int, *, exercise: bool) -> Snapshot:
         """`view`, held in memory: for sets that are known to be small."""
@@ -160,3 +165,16 @@ class Active(Projection):
         Real and exercise versions are told apart as well. Empty when they see none.
         """
         return standings(self.reading, object_id, frozenset(audiences))
+
+
+@contextlib.contextmanager
+def _one_moment(db: sqlite3.Connection) -> Iterator[None]:
+    """Keep a connection at one moment of the file."""
+    own = not db.in_transaction
+    if own:
+        db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if own:
+            db.execute("ROLLBACK")

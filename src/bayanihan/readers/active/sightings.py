@@ -28,23 +28,26 @@ class _Sighting(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Sighting).decode
 
 
-def keep(db: sqlite3.Connection, entry: Entry, body: bytes | None) -> None:
-    """Take an entry about a sighting in, inside the caller's transaction."""
+def keep(db: sqlite3.Connection, entry: Entry, body: bytes | None) -> list[str]:
+    """Take an entry about a sighting in, inside the caller's transaction; of which objects."""
     header = entry.header
     place = (entry.object_id, header.audience, int(header.exercise))
     if header.kind != "object":
-        db.execute(
-            "DELETE FROM sightings WHERE sighting_id = ? AND audience = ? AND exercise = ?", place
+        gone = db.execute(
+            "DELETE FROM sightings WHERE sighting_id = ? AND audience = ? AND exercise = ?"
+            " RETURNING object_id",
+            place,
         )
-        return
+        return [object_id for (object_id,) in gone]
     found = _read(body)
     if found is None or found.revoked or not found.count:
-        return
+        return []
     last_us = moment.parse(found.last_seen) if found.last_seen else None
     # Nobody sees the future: a later time is the one at which it was told.
     seen_us = min(header.stamp_us, header.stamp_us if last_us is None else last_us)
     row = (header.position, found.sighting_of_ref, *place[1:], entry.object_id, seen_us)
     db.execute("INSERT INTO sightings VALUES (?, ?, ?, ?, ?, ?)", row)
+    return [found.sighting_of_ref]
 
 
 def _read(body: bytes | None) -> _Sighting | None:

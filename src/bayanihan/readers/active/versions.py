@@ -17,6 +17,7 @@ import msgspec
 
 from bayanihan.ledger import Entry
 from bayanihan.readers.active.indicator import Told
+from bayanihan.readers.active.touched import Touch
 
 SCHEMA = """
 CREATE TABLE objects (
@@ -93,6 +94,12 @@ class Row(msgspec.Struct, array_like=True, gc=False):
 # Whose object in which world: an exercise shares nothing with what is real.
 _Key = tuple[str, str, int]
 _rows = msgspec.json.Decoder(list[Row]).decode
+_NAMED = """
+SELECT json_group_array(json_array(o.object_id, i.type, i.value))
+FROM objects o CROSS JOIN items i ON i.position = o.position
+WHERE o.object_id IN (SELECT value FROM json_each(?))
+"""
+_named = msgspec.json.Decoder(list[tuple[str, str, str]]).decode
 
 
 class Batch:
@@ -105,10 +112,13 @@ class Batch:
         self._told: dict[int, Told] = {}
         self._bare: set[int] = set()
         self._unread: dict[int, tuple[Any, ...]] = {}
+        self._touching: dict[tuple[int, _Key], int] = {}
+        self._seen: set[str] = set()
         self._moved: dict[tuple[int, int], tuple[int, int]] = {}
         self._until: dict[int, int] = {}
         self._erased: dict[tuple[Any, ...], int] = {}
         self.changed: dict[tuple[int, int], tuple[int, int]] = {}
+        self.touches: list[Touch] = []
 
     def __len__(self) -> int:
         return len(self._entries) + len(self._moved)
@@ -117,9 +127,13 @@ class Batch:
         """One entry about an indicator; `found` is None where it brings no version."""
         self._entries.append((entry, found))
 
-    def move(self, entry: Entry) -> None:
-        """An entry that changes what an audience sees, beside the versions of objects."""
+    def move(self, entry: Entry, object_ids: Iterable[str]) -> None:
+        """An entry that changes what an audience sees of objects, beside their versions."""
         header = entry.header
+        for object_id in object_ids:
+            key = (object_id, "", int(header.exercise))
+            self._touching[header.audience, key] = header.position
+            self._seen.add(object_id)
         self._moved[header.audience, int(header.exercise)] = (header.position, header.stamp_us)
 
     def erase(self, entry: Entry, until_us: int) -> None:
@@ -136,6 +150,7 @@ class Batch:
             self._stored[row.position] = msgspec.structs.replace(row)
         for entry, found in self._entries:
             self._take(entry, found)
+        self.touches = self._touches(db)
         self._write_rows(db)
         self._write_unread(db)
         for place, stand in self._moved.items():
@@ -160,6 +175,29 @@ class Batch:
                 self._bare.add(before.position)
         if moved:
             self.changed[header.audience, exercise] = (header.position, header.stamp_us)
+            key = (entry.object_id, entry.origin, exercise)
+            self._touching[header.audience, key] = header.position
+
+    def _touches(self, db: sqlite3.Connection) -> list[Touch]:
+        """What moved, with what its objects named before and name now, to whomever."""
+        known = {row.object_id for row in self._stored.values()} | self._seen
+        named: dict[str, dict[tuple[str, str], None]] = {}
+        if known and self._touching:
+            found = db.execute(_NAMED, (json.dumps(list(known)),)).fetchone()[0]
+            for object_id, *value in _named(found):
+                named.setdefault(object_id, {})[value[0], value[1]] = None
+        for (object_id, _, _), same in self._rows.items():
+            for row in same.values():
+                told = self._told.get(row.position)
+                blocks = told.blocks if told else ()
+                named.setdefault(object_id, {}).update(
+                    {(each.type, each.value): None for each in blocks}
+                )
+        touches = [
+            Touch(position, audience, bool(exercise), object_id, tuple(named.get(object_id, ())))
+            for (audience, (object_id, _, exercise)), position in self._touching.items()
+        ]
+        return sorted(touches, key=lambda touch: touch.position)
 
     def _keep(self, entry: Entry, found: Told, same: dict[int, Row], before: Row | None) -> bool:
         header = entry.header

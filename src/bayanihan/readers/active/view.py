@@ -26,7 +26,7 @@ PAGE_ROWS = 1_000
 
 # Superseded is a version for whoever also sees a later one that was not withdrawn; of two
 # audiences that were told the same version, one told that it is revoked decides.
-_ITEMS = """
+ITEMS = """
 SELECT json_group_array(json_array(
     type, value, object_id, audience, position, valid_from_us, valid_until_us,
     origin, author, confidence, stamp_us)) FROM (
@@ -35,7 +35,7 @@ SELECT json_group_array(json_array(
         (row_number() OVER (ORDER BY i.type, i.value, o.object_id, o.position) - 1) / :rows AS page
     FROM objects o CROSS JOIN items i ON i.position = o.position
     WHERE o.audience IN (SELECT value FROM json_each(:audiences)) AND o.exercise = :exercise
-    AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :now_us
+    AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :from_us
     AND (o.shared = 0 OR NOT EXISTS (
         SELECT 1 FROM objects n
         WHERE n.object_id = o.object_id AND n.origin = o.origin AND n.exercise = o.exercise
@@ -45,14 +45,14 @@ SELECT json_group_array(json_array(
     ))
 ) GROUP BY page ORDER BY page
 """
-_NAMED = """
+NAMED = """
 SELECT json_group_array(json_array(
     i.type, i.value, o.object_id, o.audience, o.position, o.valid_from_us, o.valid_until_us,
     o.origin, o.author, o.confidence, o.stamp_us))
 FROM items i CROSS JOIN objects o ON o.position = i.position
 WHERE i.type = :type AND i.value = :value
 AND o.audience IN (SELECT value FROM json_each(:audiences)) AND o.exercise = :exercise
-AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :now_us
+AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :from_us
 AND (o.shared = 0 OR NOT EXISTS (
     SELECT 1 FROM objects n
     WHERE n.object_id = o.object_id AND n.origin = o.origin AND n.exercise = o.exercise
@@ -61,13 +61,15 @@ AND (o.shared = 0 OR NOT EXISTS (
         OR (n.version_us = o.version_us AND n.revoked > o.revoked))
 ))
 """
-_REST = """
-SELECT json_group_array(json_array(object_id, position, number, audience, text, why)) FROM (
+REST = """
+SELECT json_group_array(json_array(
+    object_id, position, number, audience, text, why, valid_from_us, valid_until_us)) FROM (
     SELECT o.object_id, o.audience, o.position, r.number, r.text, r.why,
+        o.valid_from_us, o.valid_until_us,
         (row_number() OVER (ORDER BY o.object_id, o.position, r.number) - 1) / :rows AS page
     FROM objects o CROSS JOIN rest r ON r.position = o.position
     WHERE o.audience IN (SELECT value FROM json_each(:audiences)) AND o.exercise = :exercise
-    AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :now_us
+    AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :from_us
     AND (o.shared = 0 OR NOT EXISTS (
         SELECT 1 FROM objects n
         WHERE n.object_id = o.object_id AND n.origin = o.origin AND n.exercise = o.exercise
@@ -85,19 +87,19 @@ FROM objects
 WHERE audience IN (SELECT value FROM json_each(:audiences)) AND exercise = :exercise
 AND out = 0 AND valid_until_us > :now_us
 """
-_PASSED = """
+PASSED = """
 SELECT max(valid_until_us) FROM objects
 WHERE audience = :audience AND exercise = :exercise AND out = 0 AND valid_until_us <= :now_us
 """
-_STAND = """
+STAND = """
 SELECT audience, position, stamp_us FROM changed
 WHERE audience IN (SELECT value FROM json_each(:audiences)) AND exercise = :exercise
 """
 
 _of_type_and_value = itemgetter(0, 1)
-_ItemRow = tuple[str, str, str, int, int, int, int, str, str, int, int]
-_item_rows = msgspec.json.Decoder(list[_ItemRow]).decode
-_rest_rows = msgspec.json.Decoder(list[tuple[str, int, int, int, str, str]]).decode
+ItemRow = tuple[str, str, str, int, int, int, int, str, str, int, int]
+item_rows = msgspec.json.Decoder(list[ItemRow]).decode
+rest_rows = msgspec.json.Decoder(list[tuple[str, int, int, int, str, str, int, int]]).decode
 
 
 class Source(NamedTuple):
@@ -130,13 +132,18 @@ class ActiveItem(msgspec.Struct, frozen=True, gc=False):
         return Observable(self.type, self.value).unicode
 
 
-class NotBlockable(msgspec.Struct, frozen=True, gc=False):
-    """A part of an indicator that can become no block: its text, and why in a sentence."""
+class NotBlockable(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A part of an indicator that can become no block: its text, and why in a sentence.
+
+    It holds from `valid_from_us` until before `valid_until_us`, as its object does.
+    """
 
     object_id: str
     audience: int
     text: str
     why: str
+    valid_from_us: int = 0
+    valid_until_us: int = FOREVER_US
 
 
 class View(msgspec.Struct, frozen=True):
@@ -196,13 +203,14 @@ def read_view(
         "audiences": json.dumps(audiences),
         "exercise": int(exercise),
         "now_us": now_us,
+        "from_us": now_us,
         "rows": PAGE_ROWS,
     }
-    known = db.execute(_STAND, terms).fetchall()
+    known = db.execute(STAND, terms).fetchall()
     position, stamp_us = max([(row[1], row[2]) for row in known], default=(0, 0))
     next_us, from_us = db.execute(_MOMENTS, terms).fetchone()
     until_us = [
-        db.execute(_PASSED, terms | {"audience": row[0]}).fetchone()[0] or 0 for row in known
+        db.execute(PASSED, terms | {"audience": row[0]}).fetchone()[0] or 0 for row in known
     ]
     boundary_us = max(from_us or 0, *until_us, 0)
     return View(
@@ -211,20 +219,20 @@ def read_view(
         boundary_us=boundary_us,
         changed_us=max(stamp_us, boundary_us),
         items=_items(db, terms),
-        rest=_rest(db, terms),
+        rest=rest_of(db, terms),
     )
 
 
 def _items(db: sqlite3.Connection, terms: dict[str, Any]) -> Iterator[ActiveItem]:
     """Each value once, with all that name it."""
     # Pages follow each other in order; SQLite promises no order inside one.
-    pages = (sorted(_item_rows(text)) for (text,) in db.execute(_ITEMS, terms))
+    pages = (sorted(item_rows(text)) for (text,) in db.execute(ITEMS, terms))
     rows = itertools.chain.from_iterable(pages)
     for _, group in itertools.groupby(rows, key=_of_type_and_value):
-        yield _together(list(group))
+        yield together(list(group))
 
 
-def _together(rows: Sequence[_ItemRow]) -> ActiveItem:
+def together(rows: Sequence[ItemRow]) -> ActiveItem:
     """One value, of the rows that name it."""
     type_, value, object_id, audience, _, from_us, until_us = rows[0][:7]
     ids: tuple[str, ...] = (object_id,)
@@ -253,15 +261,19 @@ def read_named(
         "audiences": json.dumps(audiences),
         "exercise": int(exercise),
         "now_us": now_us,
+        "from_us": now_us,
     }
-    rows = sorted(_item_rows(db.execute(_NAMED, terms).fetchone()[0]))
-    return _together(rows) if rows else None
+    rows = sorted(item_rows(db.execute(NAMED, terms).fetchone()[0]))
+    return together(rows) if rows else None
 
 
-def _rest(db: sqlite3.Connection, terms: dict[str, Any]) -> Iterator[NotBlockable]:
-    for (text,) in db.execute(_REST, terms):
-        for object_id, _, _, audience, part, why in sorted(_rest_rows(text)):
-            yield NotBlockable(object_id, audience, part, why)
+def rest_of(
+    db: sqlite3.Connection, terms: dict[str, Any], sql: str = REST
+) -> Iterator[NotBlockable]:
+    """The parts that can become no block, in order of their objects."""
+    for (text,) in db.execute(sql, terms):
+        for object_id, _, _, audience, part, why, from_us, until_us in sorted(rest_rows(text)):
+            yield NotBlockable(object_id, audience, part, why, from_us, until_us)
 
 
 def standings(

@@ -14,13 +14,13 @@ from bayanihan.readers.feeds.fuzzy import FUZZY
 from bayanihan.readers.feeds.hearing import Hearing
 from bayanihan.readers.feeds.hosts import HOSTS
 from bayanihan.readers.feeds.judge import Judge
+from bayanihan.readers.feeds.left_out import LeftOut
 from bayanihan.readers.feeds.lists import ADDRESS_LIST, HASHES, URLS
 from bayanihan.readers.feeds.mail_maps import POSTFIX, RSPAMD
 from bayanihan.readers.feeds.maker import unexamined
 from bayanihan.readers.feeds.member_rules import SIGMA, YARA
 from bayanihan.readers.feeds.misp import MISP
 from bayanihan.readers.feeds.nftables import NFTABLES
-from bayanihan.readers.feeds.parted import LeftOut
 from bayanihan.readers.feeds.policy import never_block_lines, policy_digest
 from bayanihan.readers.feeds.press import Press
 from bayanihan.readers.feeds.rpz import RPZ

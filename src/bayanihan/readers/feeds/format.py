@@ -38,7 +38,7 @@ _SAFE_TEXT = re.compile(r"[!-~]++")
 _SAFE_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]++/")
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
+class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One value that a feed carries.
 
     `ids` are the objects that name it, `level` the strictest TLP level that it was told
@@ -122,6 +122,11 @@ class Format(msgspec.Struct, frozen=True):
     single: bool = True
     check: Callable[[bytes], str | None] | None = None
     modes: frozenset[str] = BLOCKING
+
+    @property
+    def whole(self) -> bool:
+        """Whether its lines depend on all items at once, so that a change makes all anew."""
+        return self.pages is not None or self.together is not None or not self.single
 
 
 class Together(msgspec.Struct, frozen=True):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from bayanihan.core import feed_delta
 from bayanihan.core.marking import strictest
@@ -17,15 +19,20 @@ from bayanihan.core.signing import to_text
 from bayanihan.errors import Refused, Unavailable
 from bayanihan.readers.active import UNSTATED, Active, ActiveItem, Source
 from bayanihan.readers.feeds import grammar
-from bayanihan.readers.feeds.draft import Draft, drafted
-from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Item, why_not
-from bayanihan.readers.feeds.gate import Sifted, Verdict, sift
+from bayanihan.readers.feeds.board import Board, Boards, sayable
+from bayanihan.readers.feeds.decide import Decision
+from bayanihan.readers.feeds.draft import Draft, Files
+from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, Item, why_not
+from bayanihan.readers.feeds.gate import Verdict, sift
 from bayanihan.readers.feeds.judge import Judge
-from bayanihan.readers.feeds.parted import sayable
+from bayanihan.readers.feeds.lines import File
 from bayanihan.readers.feeds.shelf import Key
-from bayanihan.readers.feeds.stock import Stock, Store, stocked
+from bayanihan.readers.feeds.stock import Stock, Store
 from bayanihan.readers.feeds.version import Rendered
 from bayanihan.readers.feeds.whose import ANYBODY, Whose
+
+# An engine that takes longer over a whole file is first asked about what changed.
+PATIENCE_S = 1.0
 
 Examine = Callable[[str, Mapping[str, bytes]], Verdict]
 
@@ -54,6 +61,7 @@ class Maker:
         hub: str,
         examine: Examine,
         sign: Callable[[bytes], bytes] | None,
+        patience_s: float,
     ) -> None:
         self._active = active
         self.formats = dict(formats)
@@ -70,14 +78,14 @@ class Maker:
         self._closed = False
         self._rest = threading.Condition()
         self._stocks = Store()
+        self._boards = Boards()
+        self._patience_s = patience_s
+        self._took_s: dict[str, float] = {}
+        # How often it was asked to judge values anew.
+        self.asked = 0
         self._stocking = threading.Lock()
         # What an engine refused once, by format: (type, value) -> what it said.
         self._poison: dict[str, dict[tuple[str, str], str]] = {}
-
-    def forget(self) -> None:
-        """Make every stock anew."""
-        with self._stocking:
-            self._stocks = Store()
 
     def named(self, feed: str) -> tuple[Format, bool]:
         """The format of a feed, and whether it is the exercise's. Raises `Refused`."""
@@ -136,24 +144,57 @@ class Maker:
     def _seen(self, rights: tuple[int, ...], *, exercise: bool) -> Callable[[Sequence[str]], int]:
         return partial(self._active.seen, audiences=rights, exercise=exercise)
 
-    def published(self, key: Key, now_us: int) -> Rendered:
+    def published(self, key: Key, now_us: int) -> tuple[Rendered, bool]:
         """A version that the engine takes, with what it refuses held.
+
+        Where the engine takes long, it is asked about what changed, and the second value is
+        True: the whole is still to be asked about, with `vouched`.
 
         Raises:
             Unavailable: `feed-refused` when it takes none, `stopping` when closed.
         """
-        format_, _ = self.named(key[0])
         draft = self._draft(key, now_us)
-        verdict = self._asked(format_, draft)
+        verdict, part = self._asked(draft)
         if verdict.word == "refused":
-            sifted = sift(draft.items, lambda items: self._asked(format_, draft.only(items)))
-            self._remember(format_, sifted)
+            items = list(draft.items() if draft.news is None or not part else draft.news)
+            self._sift(draft, items)
             draft = self._draft(key, now_us)
-            verdict = self._asked(format_, draft)
+            verdict, part = self._asked(draft)
         if verdict.word == "refused":
-            message = f"{format_.engine} takes no version of {key[0]}: {verdict.why[:300]}"
+            message = f"{draft.format.engine} takes no version of {key[0]}: {verdict.why[:300]}"
             raise Unavailable("feed-refused", message, where=key[0])
-        return self._rendered(draft, verdict)
+        self._board(key).settle()
+        if part and verdict.word == "accepted":
+            why = f"{draft.format.engine} loaded what changed; the whole is being asked about"
+            return self._rendered(draft, Verdict("unable", why)), True
+        return self._rendered(draft, verdict), False
+
+    def vouched(self, key: Key, made: Rendered, now_us: int) -> Rendered | None:
+        """A version with what the engine says of the whole of it; None when it refuses that.
+
+        What it refuses in it is then held in the next version.
+        """
+        format_, _ = self.named(key[0])
+        verdict = self._whole(format_, Files(format_.name, made.file, made.pages))
+        if verdict.word == "refused":
+            draft = self._draft(key, now_us)
+            self._sift(draft, list(draft.items()))
+            return None
+        return msgspec.structs.replace(
+            made, verified=verdict.word == "accepted", checked=_said(format_, verdict)
+        )
+
+    def look_again(self, values: Iterable[tuple[str, str]]) -> None:
+        """Judge some values anew, though nothing was told of them. See `Press.look_again`."""
+        values = list(values)
+        if not values:
+            return
+        with self._stocking:
+            stocks = self._stocks.every()
+            self.asked += 1
+        for stock in stocks:
+            with stock.lock:
+                stock.look_again(values)
 
     def unproved(self, key: Key, now_us: int) -> Rendered:
         """A version that no engine was asked about."""
@@ -171,18 +212,50 @@ class Maker:
             self._closed = True
             self._rest.wait_for(lambda: not self._drafting)
 
-    def _remember(self, format_: Format, sifted: Sifted) -> None:
+    def _sift(self, draft: Draft, items: Sequence[Item]) -> None:
+        """Find what is refused in a draft, and remember it."""
+        format_ = draft.format
+        sifted = sift(items, lambda some: self._seen_by_all(format_, draft.only(some)))
         known = dict(self._poison.get(format_.name, {}))
         for item, why in sifted.poison:
             known[item.type, item.value] = f"{format_.engine} refuses it: {why[:300]}"
         self._poison[format_.name] = known
 
-    def _asked(self, format_: Format, draft: Draft) -> Verdict:
-        check = format_.check or partial(grammar.fault, format_.name)
-        why = check(draft.body)
+    def _asked(self, draft: Draft) -> tuple[Verdict, bool]:
+        """What is said of a draft, and whether that is of what changed alone."""
+        format_ = draft.format
+        if draft.news is None:
+            why = self._read(format_, draft.files)
+            refused = Verdict("refused", f"our own reader: {why}")
+            return (self._whole(format_, draft.files) if why is None else refused), False
+        part = draft.only(draft.news)
+        why = self._read(format_, part)
+        if why is not None:
+            return Verdict("refused", f"our own reader: {why}"), True
+        if self._took_s.get(format_.name, 0) > self._patience_s:
+            return self._examine(format_.name, part), True
+        return self._whole(format_, draft.files), False
+
+    def _whole(self, format_: Format, files: Mapping[str, bytes]) -> Verdict:
+        began = time.monotonic()
+        verdict = self._examine(format_.name, files)
+        self._took_s[format_.name] = time.monotonic() - began
+        return verdict
+
+    def _seen_by_all(self, format_: Format, files: Mapping[str, bytes]) -> Verdict:
+        why = self._read(format_, files)
         if why is not None:
             return Verdict("refused", f"our own reader: {why}")
-        return self._examine(format_.name, {format_.name: draft.body, **draft.pages})
+        return self._examine(format_.name, files)
+
+    def _read(self, format_: Format, files: Mapping[str, bytes]) -> str | None:
+        check = format_.check or partial(grammar.fault, format_.name)
+        return check(files[format_.name])
+
+    def _board(self, key: Key) -> Board:
+        format_, _ = self.named(key.feed)
+        with self._stocking:
+            return self._boards.get(key, lambda: Board(format_, self._hub))
 
     def _draft(self, key: Key, now_us: int) -> Draft:
         with self._rest:
@@ -197,59 +270,88 @@ class Maker:
                 self._rest.notify_all()
 
     def _drafted(self, key: Key, now_us: int) -> Draft:
-        feed, rights, whose = key
-        format_, exercise = self.named(feed)
+        format_, exercise = self.named(key.feed)
         poison = self._poison.get(format_.name, {})
-        stock = self._stock(rights, whose, now_us, exercise=exercise)
-        return drafted(
-            format_,
-            stock,
+        asked = self.asked
+        stock = self._stock(key.rights, key.whose, now_us, exercise=exercise)
+        board = self._board(key)
+        with board.lock:
+            board.advance(stock, poison)
+            with stock.lock:
+                board.advance(stock, poison)  # what came during a walk
+                return self._written(key, board, stock, asked)
+
+    def _written(self, key: Key, board: Board, stock: Stock, asked: int) -> Draft:
+        """The draft of a board that is where the stock is."""
+        format_, exercise = self.named(key.feed)
+        held, held_total = board.held()
+        rest, rest_total = board.not_expressed(stock)
+        content = (stock.changed_us, held_total, rest_total, board.content())
+        heading = Heading(
+            feed=key.feed,
             exercise=exercise,
-            poison=poison,
-            feed=feed,
-            hub=self._hub,
+            level=strictest(set(board.levels) or {"clear"}),
             cursor=self._seal(stock.position),
-            tag=self._tag((key, stock.position, stock.boundary_us, sorted(poison))),
+            version=self._tag((key, stock.position, content)),
+            changed_us=stock.changed_us,
+            items=board.levels.total(),
+            held=held_total,
+            not_expressed=rest_total,
+            hub=self._hub,
+        )
+        pages: dict[str, bytes] = {}
+        if format_.pages is None:
+            file = board.file(heading)
+        else:
+            pages = format_.pages(list(board.inside(stock)), heading)
+            file = File(pages.pop(format_.name), (), b"")
+        return Draft(
+            format=format_,
+            heading=heading,
+            file=file,
+            pages=pages,
+            news=None if board.news is None or format_.whole else list(board.news.values()),
+            items=partial(board.inside, stock),
+            position=stock.position,
+            boundary_us=stock.boundary_us,
+            next_change_us=stock.next_change_us,
+            held=tuple(held),
+            not_expressed=tuple(rest),
+            asked=asked,
         )
 
     def _stock(
         self, rights: tuple[int, ...], whose: Whose, now_us: int, *, exercise: bool
     ) -> Stock:
-        """What these rights may carry now, walked through once for all feeds."""
-        key = (rights, whose, exercise)
+        """What these rights may carry now, for all feeds."""
         with self._stocking:
-            found = self._stocks.get(key)
-            # The fold may commit before it tells, so what is kept may be ahead of it.
-            if (
-                found is not None
-                and found.boundary_us <= now_us < found.next_change_us
-                and found.position >= self._active.changed(rights, exercise=exercise)
-            ):
-                return found
-            with self._active.view(rights, now_us, exercise=exercise) as view:
-                judge = partial(
-                    self.judge.decision,
-                    now_us=now_us,
-                    exercise=exercise,
-                    whose=whose,
-                    seen=self._seen(rights, exercise=exercise),
-                )
-                made = stocked(view, judge, exercise=exercise, level_of=self._strictest)
-            self._stocks.put(key, made)
-            return made
+            found = self._stocks.get(
+                (rights, whose, exercise), partial(self._new_stock, rights, whose, exercise)
+            )
+        # The fold may commit before it tells, so what is kept may be ahead of it.
+        position = self._active.changed(rights, exercise=exercise)
+        with found.lock:
+            if not found.holds(position, now_us):
+                with self._active.read(rights, exercise=exercise) as reading:
+                    found.advance(reading, now_us)
+        return found
+
+    def _new_stock(self, rights: tuple[int, ...], whose: Whose, exercise: bool) -> Stock:
+        seen = self._seen(rights, exercise=exercise)
+
+        def judge(item: ActiveItem, now_us: int) -> Decision:
+            return self.judge.decision(item, now_us, exercise=exercise, whose=whose, seen=seen)
+
+        return Stock(judge, self._strictest, exercise=exercise)
 
     def _rendered(self, draft: Draft, verdict: Verdict) -> Rendered:
-        format_, _ = self.named(draft.heading.feed)
-        digest = hashlib.sha256(draft.body).hexdigest()
-        accepted = verdict.word == "accepted"
-        heading, cursor = draft.heading, draft.heading.cursor
+        format_, heading = draft.format, draft.heading
         return Rendered(
             feed=heading.feed,
-            body=draft.body,
+            file=draft.file,
             media_type=format_.media_type,
-            digest=digest,
             etag=heading.version,
-            cursor=cursor,
+            cursor=heading.cursor,
             level=heading.level,
             position=draft.position,
             changed_us=heading.changed_us,
@@ -260,20 +362,25 @@ class Maker:
             held_total=heading.held,
             not_expressed=draft.not_expressed,
             not_expressed_total=heading.not_expressed,
-            verified=accepted,
-            checked=f"{format_.engine} loaded it" if accepted else f"not verified: {verdict.why}",
-            signature=self.signed(heading.feed, cursor, f"sha-256={digest}"),
+            verified=verdict.word == "accepted",
+            checked=_said(format_, verdict),
+            sign=partial(self.signed, heading.feed, heading.cursor),
             pages=draft.pages,
-            parts=draft.parts,
-            head_lines=draft.head_lines,
-            tail_lines=draft.tail_lines,
+            deltas=format_.single and format_.pages is None,
+            asked=draft.asked,
         )
 
     def _strictest(self, audiences: Iterable[int]) -> str:
         return strictest([self.level_of(each) for each in audiences] or ["clear"])
 
     def _tag(self, what: tuple[Any, ...]) -> str:
-        """An opaque name for (feed, rights, position, moment, policy); 32 characters."""
+        """An opaque name for (feed, viewers, position, content, policy); 32 characters."""
         text = repr((what, self._policy)).encode()
         tag = hmac.digest(self._secret, text, "sha256")[:24]
         return base64.urlsafe_b64encode(tag).decode()
+
+
+def _said(format_: Format, verdict: Verdict) -> str:
+    if verdict.word == "accepted":
+        return f"{format_.engine} loaded it"
+    return f"not verified: {verdict.why}"

@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 
-from bayanihan.core import feed_delta
 from bayanihan.core.feed_delta import Delta
 from bayanihan.core.marking import Viewer
 from bayanihan.core.observables import Observable
@@ -27,7 +26,8 @@ from bayanihan.readers.feeds.decide import checked_profile
 from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Item
 from bayanihan.readers.feeds.history import History, Step
 from bayanihan.readers.feeds.judge import Judge
-from bayanihan.readers.feeds.maker import Examine, Maker, unexamined
+from bayanihan.readers.feeds.lines import changes
+from bayanihan.readers.feeds.maker import PATIENCE_S, Examine, Maker, unexamined
 from bayanihan.readers.feeds.shelf import Key, Shelf
 from bayanihan.readers.feeds.version import Rendered
 from bayanihan.readers.feeds.whose import ANYBODY, Whose
@@ -51,6 +51,8 @@ class Press:
         hub: the hub's name.
         examine: asks the engine of a format about the files of a version; may take long.
         sign: the hub's signature over some bytes; None where versions are not signed.
+        patience_s: an engine that takes longer over a whole file is asked about what changed
+            before a version is published, and about the whole after.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Press:
         hub: str = "bayanihan",
         examine: Examine = unexamined,
         sign: Callable[[bytes], bytes] | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._active = active
         self._maker = Maker(
@@ -79,6 +82,7 @@ class Press:
             hub=hub,
             examine=examine,
             sign=sign,
+            patience_s=patience_s,
         )
         self._lock = threading.Lock()
         self._good = Shelf()
@@ -111,17 +115,17 @@ class Press:
                 return feed
         raise Refused("not-found", "There is no such feed", where="feed")
 
+    def look_again(self, values: Iterable[tuple[str, str]]) -> None:
+        """Judge some values anew, by (type, value), though nothing was told of them.
+
+        For what people say about a value: it costs these values, not the set.
+        """
+        self._maker.look_again(values)
+
     def whose(self, viewer: Viewer, profile: str = "") -> Whose:
         """Whose policy counts for a viewer. Raises `Refused("bad-parameter")` for no profile."""
         home = viewer.member
         return Whose(home, checked_profile(profile), self._maker.judge.opinions.edition(home))
-
-    def look_again(self, values: Iterable[tuple[str, str]]) -> None:
-        """Judge some values anew, though nothing was told of them."""
-        if any(True for _ in values):
-            self._maker.forget()
-            with self._lock:
-                self._good, self._unproved = Shelf(), Shelf()
 
     def ready(
         self, feed: str, audiences: Iterable[int], now_us: int, whose: Whose = ANYBODY
@@ -176,15 +180,18 @@ class Press:
             # Another thread is making it; it may be for an earlier moment, so look again.
             making.result()
         try:
-            made = self._published(key, now_us)
+            made, part = self._published(key, now_us)
+            step = self._step(key, made)
         except BaseException as error:
             with self._lock:
                 del self._making[key]
             mine.set_exception(error)
             raise
         with self._lock:
-            self._note(key, made)
+            self._note(key, step)
             self._good.put(key, made)
+            if part and not self._closed:
+                self._provers.submit(self._vouch, key, made, now_us)
             self._unproved.drop(key)
             del self._making[key]
         mine.set_result(made)
@@ -201,7 +208,7 @@ class Press:
             since: the cursor that came with the version that the asker has.
             whose: as for that version.
         """
-        if found.parts is None:
+        if not found.deltas:
             return None
         with self._lock:
             key = self._key(found.feed, audiences, whose)
@@ -211,10 +218,10 @@ class Press:
                 return None
             step = history.since(since) if history else None
         if step is None and since == found.cursor:
-            step = Step(since, found.head_lines, found.tail_lines, (), ())
+            step = _step(found, (), ())
         if step is None:
             return None
-        digest = found.parts.digest
+        digest = found.file.tree_digest
         return Delta(
             feed=found.feed,
             since=since,
@@ -225,8 +232,8 @@ class Press:
             items=found.items,
             head_lines=step.head_lines,
             tail_lines=step.tail_lines,
-            head=tuple(found.parts.head.decode().split("\n")[:-1]),
-            tail=tuple(found.parts.tail.decode().split("\n")[:-1]),
+            head=tuple(found.file.head.decode().split("\n")[:-1]),
+            tail=tuple(found.file.tail.decode().split("\n")[:-1]),
             added=step.added,
             removed=step.removed,
         )
@@ -365,7 +372,7 @@ class Press:
             "verified": found.verified,
             "checked": found.checked,
             "items": found.items,
-            "size_bytes": len(found.body) + sum(map(len, found.pages.values())),
+            "size_bytes": found.size_bytes,
             "held": msgspec.to_builtins(found.held),
             "held_total": found.held_total,
             "not_expressed": msgspec.to_builtins(found.not_expressed),
@@ -398,35 +405,71 @@ class Press:
         _, exercise = self._maker.named(key[0])
         if found.position < self._active.changed(key[1], exercise=exercise):
             return None
+        if found.asked != self._maker.asked:
+            return None
         return found
 
-    def _note(self, key: Key, made: Rendered) -> None:
+    def _step(self, key: Key, made: Rendered) -> Step | None:
+        """What changed from the version before; None where that cannot be told."""
+        with self._lock:
+            before = self._good.get(key)
+        if before is None or not (before.deltas and made.deltas):
+            return None
+        return _step(before, *changes(before.file, made.file))
+
+    def _note(self, key: Key, step: Step | None) -> None:
         """Remember what changed from the version before."""
-        before = self._good.get(key)
-        if before is None or before.parts is None or made.parts is None:
+        if step is None:
             self._histories.pop(key, None)
             return
-        added, removed = feed_delta.changes(before.parts, made.parts)
-        step = Step(
-            before.cursor, before.head_lines, before.tail_lines, tuple(added), tuple(removed)
-        )
         self._histories.setdefault(key, History()).note(step)
         for old in self._histories.keys() - self._good.keys():
             del self._histories[old]
 
-    def _published(self, key: Key, now_us: int) -> Rendered:
-        """A version that the engine takes, or the last good one."""
+    def _vouch(self, key: Key, made: Rendered, now_us: int) -> None:
+        """Ask the engine about the whole of a version of which it took what changed."""
+        with self._lock:
+            if self._closed or self._good.get(key) is not made:
+                return
+        try:
+            vouched = self._maker.vouched(key, made, now_us)
+        except BayanihanError as error:
+            logger.warning("%s could not be examined: %s", key.feed, error)
+            return
+        with self._lock:
+            if self._good.get(key) is not made:
+                return
+            if vouched is None:
+                # What the engine refuses is known now, and the next version is without it.
+                self._good.drop(key)
+                self._histories.pop(key, None)
+            else:
+                self._good.put(key, vouched)
+
+    def _published(self, key: Key, now_us: int) -> tuple[Rendered, bool]:
+        """A version that the engine takes, or the last good one. See `Maker.published`."""
         with self._lock:
             kept = self._good.get(key)
         _, exercise = self._maker.named(key[0])
         stand = self._active.changed(key[1], exercise=exercise)
         asked, until_us = self._refused.get(key, (-1, 0))
         if kept is not None and asked == stand and now_us < until_us:
-            return kept
+            return kept, False
         try:
             return self._maker.published(key, now_us)
         except Unavailable as error:
             if kept is None or error.code != "feed-refused":
                 raise
             self._refused[key] = (stand, now_us + ASK_AGAIN_US)
-            return msgspec.structs.replace(kept, checked=f"an older version: {error.message}")
+            why = f"an older version: {error.message}"
+            return msgspec.structs.replace(kept, checked=why), False
+
+
+def _step(before: Rendered, added: Iterable[bytes], removed: Iterable[bytes]) -> Step:
+    return Step(
+        before.cursor,
+        before.file.head.count(b"\n"),
+        before.file.tail.count(b"\n"),
+        tuple([line.decode() for line in added]),
+        tuple([line.decode() for line in removed]),
+    )

@@ -43,15 +43,15 @@ class Shelf:
         """Keep a version in place of the one before."""
         self.drop(key)
         self._kept[key] = made
-        self._kept_bytes += made.size_bytes
+        self._kept_bytes += made.kept_bytes
         while len(self._kept) > 1 and (
             len(self._kept) > KEPT_LIMIT or self._kept_bytes > KEPT_LIMIT_BYTES
         ):
             _, dropped = self._kept.popitem(last=False)
-            self._kept_bytes -= dropped.size_bytes
+            self._kept_bytes -= dropped.kept_bytes
 
     def drop(self, key: Key) -> None:
         """Keep it no longer."""
         dropped = self._kept.pop(key, None)
         if dropped is not None:
-            self._kept_bytes -= dropped.size_bytes
+            self._kept_bytes -= dropped.kept_bytes

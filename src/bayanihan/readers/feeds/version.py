@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator, Mapping
+
 import msgspec
 
-from bayanihan.core.feed_delta import Parts
-from bayanihan.readers.feeds.parted import LeftOut
+from bayanihan.readers.feeds.left_out import LeftOut
+from bayanihan.readers.feeds.lines import File
 
 
-class Rendered(msgspec.Struct, frozen=True):
+def unsigned(digest: str) -> str:
+    """For a hub that signs nothing."""
+    return ""
+
+
+class Rendered(msgspec.Struct, frozen=True, dict=True):
     """One version of a feed for one class of rights.
 
-    `digest` is the SHA-256 of `body` in hexadecimal, `etag` the entity tag without quotes
-    and the `version` that the body names, `cursor` the sealed `position`, `signature` the
-    hub's over the digest, "" where it has no key. `held` and `not_expressed` are the first
-    `LISTED_LIMIT`; their totals count all. `verified` says that the real engine accepted
-    exactly these bytes; `checked` what else was done about them, in a sentence. `pages` are
-    the other files of a feed that is a folder. `parts` has None where no deltas are made.
+    `etag` is the entity tag without quotes and the `version` that the file names, `cursor`
+    the sealed `position`. `held` and `not_expressed` are the first that are listed; their
+    totals count all. `verified` says that the real engine accepted exactly these bytes;
+    `checked` what else was done about them, in a sentence. `pages` are the other files of a
+    feed that is a folder. `deltas` says whether its changes can be told as lines.
     """
 
     feed: str
-    body: bytes
+    file: File
     media_type: str
-    digest: str
     etag: str
     cursor: str
     level: str
@@ -37,13 +43,36 @@ class Rendered(msgspec.Struct, frozen=True):
     not_expressed_total: int
     verified: bool = False
     checked: str = ""
-    signature: str = ""
-    pages: dict[str, bytes] = {}
-    parts: Parts | None = None
-    head_lines: int = 0
-    tail_lines: int = 0
+    sign: Callable[[str], str] = unsigned
+    pages: Mapping[str, bytes] = {}
+    deltas: bool = False
+    asked: int = 0
+
+    @property
+    def body(self) -> bytes:
+        """The file, put together anew at each call."""
+        return self.file.body()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file in hexadecimal; the first call reads it all."""
+        return self.file.digest
+
+    @functools.cached_property
+    def signature(self) -> str:
+        """The hub's over the digest, base64; "" where it has no key."""
+        return self.sign(f"sha-256={self.digest}")
 
     @property
     def size_bytes(self) -> int:
+        """Of all its files."""
+        return self.file.size_bytes + sum(map(len, self.pages.values()))
+
+    @property
+    def kept_bytes(self) -> int:
         """What it takes in memory, about."""
-        return len(self.body) * (2 if self.parts else 1) + sum(map(len, self.pages.values()))
+        return self.file.kept_bytes + sum(map(len, self.pages.values()))
+
+    def pieces(self) -> Iterator[bytes]:
+        """The file, a piece at a time."""
+        return self.file.pieces()

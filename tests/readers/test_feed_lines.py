@@ -1,0 +1,60 @@
+"""The chunks of a feed: an edit comes to the same as making it anew, and costs what changed."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bayanihan.core import feed_delta
+from bayanihan.readers.feeds.lines import File, Lines, changes
+
+LINES = st.sets(st.integers(0, 3_000), max_size=60)
+
+
+def named(numbers: set[int]) -> list[bytes]:
+    """Lines whose chunks end often enough for a few hundred to make several."""
+    return sorted(f"line {number * 37}".encode() for number in numbers)
+
+
+def file_of(lines: Lines) -> File:
+    return File(b"# head\n", tuple(lines.chunks), b"end\n")
+
+
+@given(st.integers(0, 2_000), LINES, LINES)
+@settings(max_examples=60)
+def test_an_edit_comes_to_the_same_as_making_it_anew(
+    count: int, more: set[int], less: set[int]
+) -> None:
+    before = set(range(0, count, 2))
+    lines = Lines(named(before))
+    old = file_of(lines)
+    want = dict.fromkeys(named(more), True) | dict.fromkeys(named(less), False)
+    come, gone = lines.edit(want)
+    after = (before | more) - less
+    new = file_of(lines)
+    fresh = feed_delta.parts(["# head"], [each.decode() for each in named(after)], ["end"])
+    assert new.body() == fresh.body()
+    assert new.tree_digest == fresh.digest
+    assert [each.text() for each in new.chunks] == list(fresh.chunks)
+    assert (come, gone) == (named(after - before), named(before - after)) == changes(old, new)
+
+
+@given(st.sets(st.integers(0, 400)), st.integers(0, 400))
+@settings(max_examples=30)
+def test_it_knows_what_is_there(numbers: set[int], asked: int) -> None:
+    assert Lines(named(numbers)).has(named({asked})[0]) == (asked in numbers)
+
+
+def test_an_edit_touches_the_chunks_of_its_lines_alone() -> None:
+    lines = Lines([f"{number:06}".encode() for number in range(50_000)])
+    before = set(map(id, lines.chunks))
+    lines.edit({b"010000": False, b"030000x": True})
+    assert len(set(map(id, lines.chunks)) - before) <= 4
+    assert len(before) > 100
+
+
+def test_chunks_are_kept_packed() -> None:
+    lines = Lines([f"https://evil-{number:06}.com/a".encode() for number in range(20_000)])
+    file = file_of(lines)
+    assert file.kept_bytes < file.size_bytes / 3
+    assert len(file.body()) == file.size_bytes
