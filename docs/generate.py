@@ -102,10 +102,15 @@ def endpoints() -> dict[str, str]:
 
 def settings() -> dict[str, str]:
     """Every setting of hub.toml -> its default, as TOML writes it."""
-    return {
-        field.name: msgspec.json.encode(getattr(Settings(), field.name)).decode()
-        for field in msgspec.structs.fields(Settings)
-    }
+    found, whole = {}, Settings()
+    for name in Settings.__struct_fields__:
+        value = getattr(whole, name)
+        found[name] = msgspec.json.encode(value).decode()
+        if name in ("limits", "proxy", "tls"):
+            for inner in value.__struct_fields__:
+                told = msgspec.json.encode(getattr(value, inner)).decode()
+                found[f"{name}.{inner}"] = told
+    return found
 
 
 def _first_line(text: str | None) -> str:

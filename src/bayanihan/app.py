@@ -36,7 +36,6 @@ from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.law import law_handlers, law_pages, record_handlers
 from bayanihan.web.shortcut import past_the_framework
-from bayanihan.web.sign_in import signing_in
 
 
 def health(hub: Hub) -> list[HTTPRouteHandler]:
@@ -116,6 +115,5 @@ def create_app(hub: Hub) -> Any:
         ),
         logging_config=None,
     )
-    return signing_in(
-        past_the_framework(app, {("POST", intake_api.PATH): hub.push.plain}), hub.registry.sign_in
-    )
+    shorter = past_the_framework(app, {("POST", intake_api.PATH): hub.push.plain})
+    return hub.entrance.around(shorter)

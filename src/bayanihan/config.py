@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import msgspec
 
 from bayanihan.core.collection_order import TaxiiOrder
+from bayanihan.core.entrance_order import LimitsOrder, ProxyOrder, TlsOrder
 from bayanihan.core.feed_order import FeedOrder
 from bayanihan.core.marking import LEVELS
 from bayanihan.errors import Refused
 
 _URL = re.compile(r"https?://[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,100}")
 
 
@@ -30,6 +34,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engines: bool = True
     taxii: TaxiiOrder = TaxiiOrder()
     feeds: FeedOrder = FeedOrder()
+    limits: LimitsOrder = LimitsOrder()
+    proxy: ProxyOrder = ProxyOrder()
+    tls: TlsOrder = TlsOrder()
 
 
 def load_settings(folder: Path) -> Settings:
@@ -75,4 +82,35 @@ def checked(settings: Settings) -> Settings:
         raise Refused("bad-setting", message, where="hub.toml: taxii.max_content_length")
     if fault := settings.feeds.fault():
         raise Refused("bad-setting", fault[1], where=f"hub.toml: feeds.{fault[0]}")
+    _check_entrance(settings)
     return settings
+
+
+def _check_entrance(settings: Settings) -> None:
+    for name, number in msgspec.structs.asdict(settings.limits).items():
+        if number < (0 if name == "body_bytes" else 1):
+            message = f"{name} is a number, 1 or more"
+            raise Refused("bad-setting", message, where=f"hub.toml: limits.{name}")
+    proxy = settings.proxy
+    for address in proxy.addresses:
+        try:
+            ipaddress.ip_network(address)
+        except ValueError:
+            message = f"{address!r} is no address and no network"
+            raise Refused("bad-setting", message, where="hub.toml: proxy.addresses") from None
+    if not proxy.addresses and (proxy.certificate_header or proxy.certificates):
+        message = "A certificate header is believed of a proxy alone, and none is named"
+        raise Refused("bad-setting", message, where="hub.toml: proxy.addresses")
+    if bool(proxy.certificate_header) != bool(proxy.certificates):
+        message = "certificate_header and certificates go together"
+        raise Refused("bad-setting", message, where="hub.toml: proxy")
+    if proxy.certificate_header and not _HEADER.fullmatch(proxy.certificate_header):
+        message = f"{proxy.certificate_header!r} is no name of a header"
+        raise Refused("bad-setting", message, where="hub.toml: proxy.certificate_header")
+    for digest in proxy.certificates:
+        if not _DIGEST.fullmatch(digest.replace(":", "").lower()):
+            message = f"{digest!r} is no SHA-256 in hex"
+            raise Refused("bad-setting", message, where="hub.toml: proxy.certificates")
+    if bool(settings.tls.certificate) != bool(settings.tls.key):
+        message = "certificate and key go together"
+        raise Refused("bad-setting", message, where="hub.toml: tls")

@@ -87,6 +87,7 @@ CODES: dict[str, Code] = {
     "revoked": Code(410, "refused", "Do not rely on it; ask its authority for the reason."),
     "not-reproduced": Code(409, "refused", "Do not rely on it; tell its authority what differed."),
     # not now
+    "too-many": Code(429, "unavailable", "Wait for the seconds named, then send it again."),
     "overloaded": Code(503, "unavailable", "Wait for the seconds named, then send it again."),
     "starting": Code(503, "unavailable", "Wait until /health/ready answers 200."),
     "stopping": Code(503, "unavailable", "Send it again when the hub is back."),

@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -60,16 +61,16 @@ from bayanihan.readers.protection import APPLIED, Expressed
 from bayanihan.registry import (
     FOUNDER,
     AgentKeys,
+    Office,
     Registry,
     StateNoted,
     draft_of,
     founding_changes,
     member_facts,
 )
-from bayanihan.registry import api as registry_api
 from bayanihan.rulebook.clocks import WorkingDay
 from bayanihan.rulebook.law import Rulebook
-from bayanihan.web import law
+from bayanihan.web import entrance, law
 from bayanihan.web.latest import Console
 from bayanihan.web.session import Sessions
 
@@ -111,7 +112,8 @@ class Hub:
         self.catalogue = taxii.Catalogue(*place)
         self.docket = law.Docket(*place)
         self.rulings = Rulings(*place)
-        self.office = registry_api.Office(self.ledger, self.registry, secrets.token_bytes)
+        self.registry.now_us = self.ledger.now_us
+        self.office = Office(self.ledger, self.registry, secrets.token_bytes)
         self.office.fold()
         if not self.registry.members:
             self._found()
@@ -139,8 +141,12 @@ class Hub:
             self.ledger,
             renew=lambda viewer: self.registry.viewer(viewer.key),
             limit=stream.subscriber_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+            some_ended=self.registry.some_ended,
         )
-        self.office.told = self.broadcast.review
+        self.entrance = entrance.Entrance(
+            self.registry, self.settings.limits, self.settings.proxy, time.monotonic
+        )
+        self.office.told = self._review
         self.console = Console(
             self.ledger, self.registry, self.active, self.press, self.protection.board
         )
@@ -225,6 +231,11 @@ class Hub:
 
     new_admin_key = ""
 
+    def _review(self) -> None:
+        """The registry changed: what was worked out from it is looked at again."""
+        self.broadcast.review()
+        self.entrance.limiter.review()
+
     def admin_key(self) -> str:
         """The operator's key as it was kept at the first start; "" once it was moved away."""
         path = self.folder / ADMIN_KEY_FILE
@@ -280,6 +291,10 @@ class Hub:
             "Streams refused because too many were open.",
             self.broadcast.quota.refused,
         )
+        over, wrong = self.entrance.limiter.refused, self.entrance.wrong.refused
+        about = "Requests refused because a key or an address was over its limits."
+        yield metrics.Metric("requests_refused", "counter", about, over)
+        yield metrics.Metric("wrong_keys", "counter", "Requests with a wrong key.", wrong)
         yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
         yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
 

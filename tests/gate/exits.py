@@ -47,6 +47,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/rulings"): {"act": "", "value": ""},
     ("POST", "/api/disputes"): {"value": "", "reason": ""},
     ("DELETE", "/api/disputes/{dispute_id}"): None,
+    ("POST", "/api/keys/{key_id}/rotate"): {},
+    ("POST", "/api/keys/{key_id}/limits"): {},
     ("POST", "/api/receipts"): {"receipt": {}},
     ("POST", "/api/law/classify"): {},
     ("POST", "/api/law/duties"): {},
@@ -210,6 +212,7 @@ class Look:
     def _judge(self, exit_: Exit, who: Who, path: str, body: bytes, answer: Answer) -> None:
         region = self.world.region
         assert answer.status < 500, (exit_, who.name, path, answer)
+        assert answer.status != 429 or who.ended, "who is turned away looks at nothing"
         allowed: set[str] = set()
         if exit_.is_feed:
             if not who.key or "feed" in who.scopes:

@@ -19,6 +19,7 @@ from litestar.exceptions import LitestarDeprecationWarning
 from bayanihan.app import create_app
 from bayanihan.commands.verify import verified
 from bayanihan.config import Settings
+from bayanihan.core.entrance_order import LimitsOrder
 from bayanihan.core.marking import TLP_1_IDS, TLP_2_IDS, group_marking_id
 from bayanihan.hub import Hub
 from bayanihan.registry import SCOPES
@@ -29,6 +30,8 @@ GROUPS = {"pair": ("SG", "VN"), "trio": ("SG", "TH", "VN"), "one": ("TH",)}
 READING = ("report", "read", "feed", "receipt", "notice")
 UNKNOWN_MARKING = "marking-definition--7d3f9f0c-2f0d-4f39-9d52-6f5b6d0c5a11"
 QUIET_TURNS = 40
+# Whoever is turned away looks at nothing.
+UNLIMITED = LimitsOrder(1_000_000, 1_000, public_requests_per_s=1_000_000)
 
 
 class Answer(NamedTuple):
@@ -57,7 +60,7 @@ class World:
     def _open(self) -> None:
         folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
         # What an engine thinks of a file is no question of who may see it, and takes long.
-        self.hub = Hub(folder / "data", Settings(engines=False))
+        self.hub = Hub(folder / "data", Settings(engines=False, limits=UNLIMITED))
         self._closing.callback(self.hub.close)
         with warnings.catch_warnings():
             # The framework will want parameters declared in another way one day.

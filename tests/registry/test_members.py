@@ -15,7 +15,7 @@ import pytest
 from bayanihan.core.marking import Viewer
 from bayanihan.ledger import Ledger, Scan
 from bayanihan.registry import FOUNDER, Key, Registry, draft_of, founding_changes, member_facts
-from bayanihan.registry.api import ConstituentOrder, KeyOrder, Office
+from bayanihan.registry.office import ConstituentOrder, KeyOrder, Office
 from tests.sim.objects import accepted, indicator
 from tests.sim.process import RunningHub, command
 

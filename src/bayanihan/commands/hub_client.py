@@ -40,7 +40,7 @@ def key_or_admin(key: str, or_else: str = "") -> str:
     """
     if key:
         return checked_key(key.strip(), "key")
-    path = Path(os.environ.get("BAYANIHAN_DATA", DEFAULT_DATA)) / "admin.key"
+    path = _admin_key_path()
     try:
         return checked_key(path.read_text(encoding="utf-8").strip(), str(path))
     except (OSError, UnicodeDecodeError):
@@ -51,6 +51,24 @@ def key_or_admin(key: str, or_else: str = "") -> str:
             where=str(path),
             next_step=f"Give --key or BAYANIHAN_KEY, or {other}.",
         ) from None
+
+
+def _admin_key_path() -> Path:
+    return Path(os.environ.get("BAYANIHAN_DATA", DEFAULT_DATA)) / "admin.key"
+
+
+def keep_admin_key(key_id: str, text: str) -> None:
+    """Keep a new secret in `DATA/admin.key`, where that holds the key of this id."""
+    path = _admin_key_path()
+    if not path.read_text(encoding="utf-8").startswith(f"byn_{key_id}_"):
+        return
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 def checked_key(key: str, where: str) -> str:

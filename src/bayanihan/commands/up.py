@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -21,9 +22,11 @@ from cyclopts import Parameter
 from bayanihan.app import create_app
 from bayanihan.commands.demo import KEYS_FILE, playing
 from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
+from bayanihan.commands.tls import Tls
 from bayanihan.config import checked, load_settings
 from bayanihan.errors import Refused
 from bayanihan.hub import Hub
+from bayanihan.web.connection import Connection
 
 # The event loop and the writer hand work to each other; at the default of 5 ms the one
 # that wakes waits for the other's whole turn (measured p99: 9 ms against 0.08 ms).
@@ -70,22 +73,34 @@ class HubServer(uvicorn.Server):
     """The server, which ends the open streams before it waits for requests to end."""
 
     def __init__(
-        self, end_streams: Callable[[], Awaitable[None]], config: uvicorn.Config, more: str
+        self,
+        end_streams: Callable[[], Awaitable[None]],
+        config: uvicorn.Config,
+        more: str,
+        tls: Tls | None = None,
     ) -> None:
         super().__init__(config)
+        self._tls = tls
+        self._watching: asyncio.Task[None] | None = None
         self._end_streams = end_streams
         self._more = more
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""
+        if self._tls:
+            self.config.ssl = self._tls.context
+            self._watching = asyncio.ensure_future(self._tls.watch())
         await super().startup(sockets)
         if self.started:
             at = self.servers[0].sockets[0].getsockname()
+            scheme = "https" if self._tls else "http"
             host = f"[{at[0]}]" if ":" in at[0] else at[0]
-            print(f"The hub listens on http://{host}:{at[1]}{self._more}", flush=True)
+            print(f"The hub listens on {scheme}://{host}:{at[1]}{self._more}", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening and see the requests at hand through."""
+        if self._watching:
+            self._watching.cancel()
         await self._end_streams()
         await super().shutdown(sockets)
 
@@ -101,7 +116,19 @@ def _open_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def _tls_of(hub: Hub, *, demo: bool) -> Tls | None:
+    order = hub.settings.tls
+    if not order.certificate:
+        return None
+    if demo:
+        message = "The exercise is played over plain HTTP"
+        step = "Take the table [tls] out of hub.toml, or start without --demo."
+        raise Refused("bad-setting", message, where="hub.toml: tls", next_step=step)
+    return Tls(order, hub.folder)
+
+
 def _serve(hub: Hub, *, demo: bool) -> int:
+    tls = _tls_of(hub, demo=demo)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()  # what start-up made lives for ever; the collector need not walk it
@@ -119,8 +146,11 @@ def _serve(hub: Hub, *, demo: bool) -> int:
             date_header=False,
             timeout_graceful_shutdown=_STOP_WITHIN_S,
             timeout_keep_alive=75,
+            http=Connection,
+            proxy_headers=False,  # what proxies say is read by the entrance
         ),
         f"\nThe exercise's keys: {hub.folder / KEYS_FILE}" if demo else "",
+        tls,
     )
     exercise = (
         playing(hub.settings.host, hub.settings.port, hub.admin_key(), hub.folder)

@@ -9,7 +9,9 @@ from bayanihan.registry.changes import (
     GroupSet,
     KeptOut,
     KeyAdded,
+    KeyLimited,
     KeyRevoked,
+    KeyRotated,
     LetIn,
     MemberAdded,
     MemberLeft,
@@ -20,6 +22,7 @@ from bayanihan.registry.changes import (
 )
 from bayanihan.registry.founding import FOUNDER, founding_changes, member_facts
 from bayanihan.registry.keys import SCOPES, Key, make_key
+from bayanihan.registry.office import KeyOrder, Office, RotationOrder
 from bayanihan.registry.registry import AgentKeys, Constituent, Member, Registry
 
 __all__ = [
@@ -36,14 +39,19 @@ __all__ = [
     "KeptOut",
     "Key",
     "KeyAdded",
+    "KeyLimited",
+    "KeyOrder",
     "KeyRevoked",
+    "KeyRotated",
     "LetIn",
     "Member",
     "MemberAdded",
     "MemberLeft",
+    "Office",
     "ProtectionShown",
     "Registry",
     "RegistryChange",
+    "RotationOrder",
     "StateNoted",
     "draft_of",
     "founding_changes",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import threading
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,281 +9,34 @@ from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from bayanihan.core.marking import LEVELS, Viewer
+from bayanihan.core import moment
+from bayanihan.core.entrance_order import Limits
+from bayanihan.core.marking import Viewer
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
-from bayanihan.ledger import Ledger
-from bayanihan.registry.changes import (
-    AgentKeyAdded,
-    AgentKeyTrusted,
-    ConstituentAdded,
-    GroupSet,
-    KeyAdded,
-    KeyRevoked,
-    MemberAdded,
-    MemberLeft,
-    ProtectionShown,
-    RegistryChange,
-    draft_of,
+from bayanihan.registry.keys import Key
+from bayanihan.registry.office import (
+    ConstituentOrder,
+    GroupOrder,
+    KeyOrder,
+    Office,
+    RotationOrder,
+    ShownOrder,
+    origin_of,
 )
-from bayanihan.registry.founding import member_facts
-from bayanihan.registry.keys import SCOPES, Key, make_key
 from bayanihan.registry.registry import AgentKeys, Registry
-
-_NAME_LIMIT = 64
-_TEXT_LIMIT = 200
-_OPERATORS_SCOPES = frozenset({"regulate", "sandbox"})
-_PERSON = re.compile(r"[\w.@-]{1,64}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-class KeyOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a new key shall be."""
-
-    scopes: tuple[str, ...]
-    member: str = ""
-    constituent: str = ""
-    person: str = ""
-    label: str = ""
-    level: str = "amber+strict"
-    group: str = "region"
-    accountable: bool | None = None
-
-
-class ConstituentOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A constituent to add under a member."""
-
-    name: str
-    title: str = ""
-
-
-class ShownOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether the others may see a member's protection."""
-
-    shown: bool
-
-
-class GroupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The members of a group from now on."""
-
-    members: tuple[str, ...]
-
-
-def _check_name(name: str, where: str) -> str:
-    if not name or len(name) > _NAME_LIMIT or not name.replace("-", "").isalnum():
-        raise Refused("bad-value", "A name is letters, digits and hyphens, 64 at most", where=where)
-    return name
-
-
-def _check_text(text: str, where: str) -> str:
-    if len(text) > _TEXT_LIMIT or _CONTROL.search(text):
-        message = f"This is one line of {_TEXT_LIMIT} characters at most"
-        raise Refused("bad-value", message, where=where)
-    return text
-
-
-def _person_of(order: KeyOrder, key_id: str, departures: int) -> str:
-    """Who holds a key: named below their own organisation, so that nobody can be another.
-
-    Whoever comes after their member left, `departures` times, is somebody else: what was
-    addressed to the person before is not for them.
-    """
-    if not order.person:
-        return key_id
-    if not _PERSON.fullmatch(order.person):
-        message = "A person's name is letters, digits, dots, hyphens, _ and @, 64 at most"
-        raise Refused("bad-value", message, where="person")
-    viewer = Viewer(key=key_id, member=order.member, constituent=order.constituent)
-    since = f"~{departures + 1}" if departures else ""
-    return f"{viewer.origin}/{order.person}{since}"
-
-
-class Office:
-    """Changes the registry: appends the entries, then folds them in before it answers.
-
-    Args:
-        ledger, registry: the record and its projection.
-        entropy: random bytes for new keys.
-
-    `told` is called after each change; whoever keeps a viewer for long sets it.
-    """
-
-    def __init__(self, ledger: Ledger, registry: Registry, entropy: Callable[[int], bytes]) -> None:
-        self._ledger = ledger
-        self.registry = registry
-        self._entropy = entropy
-        self._lock = threading.Lock()
-        self.told: Callable[[], None] = _nobody
-
-    async def enter(self, author: Viewer, changes: Sequence[RegistryChange]) -> None:
-        """Append changes; they are in force, and `told` was called, when this returns."""
-        await self._ledger.append_soon([draft_of(change, author) for change in changes])
-        self.fold()
-        self.told()
-
-    def now_us(self) -> int:
-        """The ledger's clock."""
-        return self._ledger.now_us()
-
-    def fold(self) -> None:
-        """Bring the registry up to the ledger's end."""
-        with self._lock:
-            while self.registry.catch_up(self._ledger.scan, self._ledger.length):
-                pass
-
-    def _check_place(self, author: Viewer, member: str, constituent: str) -> None:
-        """The operator serves all; a member's own administrator only that member."""
-        if author.member and (author.constituent or member != author.member):
-            raise Refused("not-permitted", "Your key manages your own member only", where="member")
-        if member and member not in self.registry.members:
-            raise Refused("bad-value", f"There is no member {member!r}", where="member")
-        if constituent and (member, constituent) not in self.registry.constituents:
-            raise Refused(
-                "bad-value", f"{member} has no constituent {constituent!r}", where="constituent"
-            )
-
-    async def issue(self, author: Viewer, order: KeyOrder) -> dict[str, str]:
-        """Make a key. The secret is in the answer and nowhere else."""
-        unknown = sorted(set(order.scopes) - set(SCOPES))
-        if unknown or not order.scopes:
-            raise Refused("bad-value", f"Choose scopes from: {' '.join(SCOPES)}", where="scopes")
-        if order.level not in LEVELS:
-            raise Refused("bad-value", f"{order.level!r} is no TLP level", where="level")
-        self._check_place(author, order.member, order.constituent)
-        self.registry.own_group(author, order.group)
-        key_id, text, digest = make_key(self._entropy)
-        departures = self.registry.departures.get(order.member, 0)
-        person = _person_of(order, key_id, departures)
-        self._check_grant(author, order, person)
-        self._check_answer(order, person)
-        change = KeyAdded(
-            self._ledger.now_us(),
-            id=key_id,
-            digest=digest.hex(),
-            member=order.member,
-            constituent=order.constituent,
-            person=person,
-            label=_check_text(order.label, "label"),
-            scopes=tuple(dict.fromkeys(order.scopes)),
-            level=order.level,
-            group=order.group,
-            accountable=order.accountable,
-        )
-        await self.enter(author, [change])
-        return {"id": key_id, "key": text, "person": change.person}
-
-    def _check_answer(self, order: KeyOrder, person: str) -> None:
-        """Nobody answers for one half of what they report: all keys of a person say the same."""
-        place = _origin_of(order)
-        if order.accountable is None or person not in self.registry.persons:
-            return
-        if self.registry.answered(place, person) != order.accountable:
-            message = f"{person} has a key that says otherwise; a machine's key names no person"
-            raise Refused("bad-value", message, where="accountable")
-
-    def _check_grant(self, author: Viewer, order: KeyOrder, person: str) -> None:
-        """A member's administrator can become nobody else and grants no power over others."""
-        if not author.member:
-            return
-        kept = [scope for scope in order.scopes if scope in _OPERATORS_SCOPES]
-        if kept:
-            message = f"Only the operator grants the scope `{kept[0]}`"
-            raise Refused("not-permitted", message, where="scopes")
-        if person in self.registry.persons and person != author.person:
-            raise Refused(
-                "not-permitted",
-                f"{person} has, or had, a key: what is addressed to them opens with it",
-                where="person",
-                next_step="Let them make it themselves, or ask the operator.",
-            )
-
-    async def revoke(self, author: Viewer, key_id: str) -> None:
-        """End a key at once."""
-        key = self.registry.keys.get(key_id)
-        if key is None or (author.member and key.member != author.member):
-            raise Refused("not-found", f"There is no key {key_id!r}", where="id")
-        self._check_place(author, key.member, key.constituent)
-        operators = [k for k in self.registry.keys.values() if not k.member and "admin" in k.scopes]
-        if operators == [key]:
-            message = "This is the last key that administers the hub"
-            raise Refused("bad-value", message, where="id", next_step="Make another first.")
-        await self.enter(author, [KeyRevoked(self._ledger.now_us(), key_id)])
-
-    async def show_agent_key(self, viewer: Viewer, public: bytes) -> str:
-        """An agent showed a public key: the first is `trusted`, another `pending`."""
-        known = self.registry.agent_keys.get(viewer.key, AgentKeys())
-        if public == known.trusted:
-            return "trusted"
-        if public not in known.pending:
-            at_us = self._ledger.now_us()
-            first = known.trusted is None
-            change = AgentKeyAdded(at_us, viewer.key, public.hex(), trusted=first)
-            await self.enter(viewer, [change])
-        known = self.registry.agent_keys.get(viewer.key, AgentKeys())
-        return "trusted" if public == known.trusted else "pending"
-
-    async def trust(self, author: Viewer, key_id: str, public: bytes) -> None:
-        """A person accepts an agent's new key in place of the one before."""
-        key = self.registry.keys.get(key_id)
-        known = self.registry.agent_keys.get(key_id, AgentKeys())
-        if key is None or public not in known.pending:
-            raise Refused("not-found", "No such agent key is waiting", where="public")
-        self._check_place(author, key.member, key.constituent)
-        await self.enter(author, [AgentKeyTrusted(self._ledger.now_us(), key_id, public.hex())])
-
-    async def add_constituent(self, author: Viewer, member: str, order: ConstituentOrder) -> None:
-        """Add an organisation under a member."""
-        self._check_place(author, member, "")
-        name = _check_name(order.name, "name")
-        title = _check_text(order.title, "title")
-        await self.enter(author, [ConstituentAdded(self._ledger.now_us(), member, name, title)])
-
-    async def set_group(self, author: Viewer, name: str, members: tuple[str, ...]) -> None:
-        """Set a group's members. `region` follows the membership and is not set."""
-        _check_name(name, "name")
-        if author.member:
-            raise Refused("not-permitted", "Only the operator sets groups", where="group")
-        if name == "region":
-            raise Refused("bad-value", "`region` is all members, always", where="name")
-        chosen = tuple(sorted(set(members)))
-        unknown = [code for code in chosen if code not in self.registry.members]
-        if unknown:
-            raise Refused("bad-value", f"There is no member {unknown[0]!r}", where="members")
-        await self.enter(author, [GroupSet(self._ledger.now_us(), name, chosen)])
-
-    async def show_protection(self, author: Viewer, code: str, *, shown: bool) -> None:
-        """A member lets the others see its protection, or no longer."""
-        self._check_place(author, code, "")
-        await self.enter(author, [ProtectionShown(self._ledger.now_us(), code, shown)])
-
-    async def set_membership(self, author: Viewer, code: str, *, present: bool) -> None:
-        """A state joins (again), or leaves with all its keys."""
-        if author.member:
-            raise Refused("not-permitted", "Only the operator changes membership", where="member")
-        facts = {fact.code: fact for fact in member_facts()}
-        if code not in facts or (code in self.registry.members) == present:
-            raise Refused("bad-value", f"{code!r} cannot do that now", where="member")
-        at_us, fact = self._ledger.now_us(), facts[code]
-        change: RegistryChange = (
-            MemberAdded(at_us, code, fact.name, fact.cert, fact.languages)
-            if present
-            else MemberLeft(at_us, code)
-        )
-        await self.enter(author, [change])
-
-
-def _origin_of(holder: KeyOrder | Key) -> str:
-    """What the holder of a key reports under."""
-    return Viewer(key="any", member=holder.member, constituent=holder.constituent).origin
-
-
-def _nobody() -> None:
-    """Nobody is told."""
 
 
 def _admin(request: Request[Any, Any, Any]) -> Viewer:
     viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
     require(viewer, "admin")
+    return viewer
+
+
+def _holder(request: Request[Any, Any, Any]) -> Viewer:
+    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    if not viewer.key:
+        raise Refused("not-signed-in", "This needs a key: the one it is about, or its manager's")
     return viewer
 
 
@@ -362,6 +112,26 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
     ]
 
 
+def _told(registry: Registry, key: Key) -> dict[str, Any]:
+    """A key as it is listed: everything but its secret."""
+    waiting = registry.agent_keys.get(key.id, AgentKeys()).pending
+    return {
+        "id": key.id,
+        "member": key.member,
+        "constituent": key.constituent,
+        "person": key.person,
+        "label": key.label,
+        "scopes": key.scopes,
+        "level": key.level,
+        "group": key.group,
+        "accountable": registry.answered(origin_of(key), key.person),
+        "until": moment.render(key.until_us) if key.until_us else "",
+        "ended": key.ended(registry.now_us()),
+        "limits": msgspec.to_builtins(key.limits),
+        "agent_keys_pending": [public.hex() for public in waiting],
+    }
+
+
 def key_routes(office: Office) -> list[HTTPRouteHandler]:
     """The handlers of API keys and agents' keys."""
     registry = office.registry
@@ -378,20 +148,7 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
         """The keys in force that you manage, without their secrets."""
         viewer = _admin(request)
         return [
-            {
-                "id": key.id,
-                "member": key.member,
-                "constituent": key.constituent,
-                "person": key.person,
-                "label": key.label,
-                "scopes": key.scopes,
-                "level": key.level,
-                "group": key.group,
-                "accountable": registry.answered(_origin_of(key), key.person),
-                "agent_keys_pending": [
-                    public.hex() for public in registry.agent_keys.get(key.id, AgentKeys()).pending
-                ],
-            }
+            _told(registry, key)
             for key in registry.keys.values()
             if viewer.member in ("", key.member)
             if viewer.constituent in ("", key.constituent)
@@ -399,9 +156,24 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
 
     @delete("/api/keys/{key_id:str}", status_code=200)
     async def revoke_key(request: Request[Any, Any, Any], key_id: FromPath[str]) -> dict[str, str]:
-        """End a key at once."""
-        await office.revoke(_admin(request), key_id)
+        """End a key at once; its holder may, and who manages it."""
+        await office.revoke(_holder(request), key_id)
         return {"id": key_id, "state": "revoked"}
+
+    @post("/api/keys/{key_id:str}/rotate", status_code=200)
+    async def rotate_key(
+        request: Request[Any, Any, Any], key_id: FromPath[str], data: JSONBody[RotationOrder]
+    ) -> dict[str, str]:
+        """Give a key a new secret, shown this once; its holder may, and the operator."""
+        return await office.rotate(_holder(request), key_id, data)
+
+    @post("/api/keys/{key_id:str}/limits", status_code=200)
+    async def limit_key(
+        request: Request[Any, Any, Any], key_id: FromPath[str], data: JSONBody[Limits]
+    ) -> dict[str, Any]:
+        """Give a key limits of its own; zeros give it the hub's."""
+        await office.limit(_admin(request), key_id, data)
+        return {"id": key_id, "limits": msgspec.to_builtins(data)}
 
     @post("/api/keys/{key_id:str}/agents/{public:str}", status_code=200)
     async def trust_agent_key(
@@ -415,4 +187,4 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
         await office.trust(_admin(request), key_id, raw)
         return {"id": key_id, "public": public, "state": "trusted"}
 
-    return [issue_key, list_keys, revoke_key, trust_agent_key]
+    return [issue_key, list_keys, revoke_key, rotate_key, limit_key, trust_agent_key]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bayanihan.core.entrance_order import Limits
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.ledger import Draft
 
@@ -42,9 +43,10 @@ class ConstituentAdded(_Change, tag="constituent-added", frozen=True):
     title: str
 
 
-class KeyAdded(_Change, tag="key-added", frozen=True):
+class KeyAdded(_Change, tag="key-added", frozen=True, omit_defaults=True):
     """A key is issued. `digest` is the hex SHA-256 of its secret.
 
+    `until_us` is when it ends by itself, 0 for never; `limits` are its own, see `Limits`.
     `accountable` says whether somebody answers for what it reports; None where nobody said.
     """
 
@@ -58,6 +60,23 @@ class KeyAdded(_Change, tag="key-added", frozen=True):
     level: str
     group: str
     accountable: bool | None = None
+    until_us: int = 0
+    limits: Limits = Limits()
+
+
+class KeyRotated(_Change, tag="key-rotated", frozen=True):
+    """A key gets a new secret; the one before opens until `before_until_us`."""
+
+    id: str
+    digest: str
+    before_until_us: int
+
+
+class KeyLimited(_Change, tag="key-limited", frozen=True):
+    """A key gets limits of its own, or none."""
+
+    id: str
+    limits: Limits
 
 
 class KeyRevoked(_Change, tag="key-revoked", frozen=True):
@@ -136,6 +155,8 @@ RegistryChange = (
     | MemberLeft
     | ConstituentAdded
     | KeyAdded
+    | KeyRotated
+    | KeyLimited
     | KeyRevoked
     | GroupSet
     | AgentKeyAdded

@@ -13,8 +13,8 @@ from bayanihan.core.marking import Viewer
 from bayanihan.core.observables import address, domain
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
-from bayanihan.registry.api import Office
 from bayanihan.registry.changes import AssetAdded, AssetRemoved, KeptOut, LetIn
+from bayanihan.registry.office import Office
 
 ENTRIES_LIMIT = 10_000
 _TEXT_LIMIT = 200

@@ -6,10 +6,11 @@ memory here can be thrown away. The tables are small, so all of it is kept in di
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from bayanihan.core.marking import REGION, Group, Viewer, group_marking_id
 from bayanihan.errors import Refused
@@ -23,7 +24,9 @@ from bayanihan.registry.changes import (
     GroupSet,
     KeptOut,
     KeyAdded,
+    KeyLimited,
     KeyRevoked,
+    KeyRotated,
     LetIn,
     MemberAdded,
     MemberLeft,
@@ -31,7 +34,9 @@ from bayanihan.registry.changes import (
     StateNoted,
     change_of,
 )
-from bayanihan.registry.keys import Key, matches, parts_of
+from bayanihan.registry.keys import Key, parts_of
+
+_NO_END_US = 1 << 63
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -59,7 +64,10 @@ class AgentKeys(msgspec.Struct, frozen=True):
 
 
 class Registry(Projection):
-    """The registry as it stands at `position`. Read from any thread."""
+    """The registry as it stands at `position`. Read from any thread.
+
+    `now_us` is the clock by which keys end; whoever lets people in sets it.
+    """
 
     name = "registry"
     version = 1
@@ -86,6 +94,8 @@ class Registry(Projection):
         self._answers: dict[str, bool] = {}
         self._viewers: dict[str, Viewer] = {}
         self._waiting: list[bytes] = []
+        self.now_us: Callable[[], int] = _never
+        self._next_end_us = _NO_END_US
         super().__init__(folder, epoch, length, read_only=read_only)
 
     def loaded(self) -> None:
@@ -122,6 +132,9 @@ class Registry(Projection):
                 self.persons.add(change.person)
                 if change.accountable is not None:
                     self._answers.setdefault(change.person, change.accountable)
+                self._next_end_us = min(self._next_end_us, change.until_us or _NO_END_US)
+            case KeyRotated() | KeyLimited():
+                self._change_key(change)
             case KeyRevoked():
                 self.keys.pop(change.id, None)
             case GroupSet():
@@ -185,14 +198,28 @@ class Registry(Projection):
             # Of two that were shown at the same moment, the second waits like any other.
             self.agent_keys[change.key_id] = AgentKeys(known.trusted, (*known.pending, public))
 
+    def _change_key(self, change: KeyRotated | KeyLimited) -> None:
+        key = self.keys.get(change.id)
+        if key is None:
+            return
+        if isinstance(change, KeyLimited):
+            self.keys[change.id] = replace(key, limits=change.limits)
+            return
+        self.keys[change.id] = replace(
+            key,
+            digest=bytes.fromhex(change.digest),
+            before=key.digest,
+            before_until_us=change.before_until_us,
+        )
+
     # look-ups
 
     def sign_in(self, text: str) -> Viewer:
         """The viewer behind a key's text. Raises `Refused("not-signed-in")`."""
         key_id, secret = parts_of(text)
         key = self.keys.get(key_id)
-        if key is None or not matches(key, secret):
-            raise Refused("not-signed-in", "This key is not known here, or it was revoked")
+        if key is None or not key.opens(secret, self.now_us()):
+            raise Refused("not-signed-in", "This key is not known here, or it has ended")
         return self.viewer(key_id)
 
     def viewer(self, key_id: str) -> Viewer:
@@ -206,7 +233,8 @@ class Registry(Projection):
             known = Viewer(
                 key.id, key.person, key.member, key.constituent, frozenset(key.scopes), lost
             )
-            viewers[key_id] = known
+            if not key.until_us:  # else its end is looked at each time
+                viewers[key_id] = known
         return known
 
     def answered(self, origin: str, author: str) -> bool:
@@ -230,14 +258,25 @@ class Registry(Projection):
         key = self.keys.get(key_id)
         if key is None:
             raise Refused("not-signed-in", "This key was revoked")
+        if key.ended(self.now_us()):
+            raise Refused("not-signed-in", "This key has ended: its time is over")
         return key
+
+    def some_ended(self) -> bool:
+        """Whether the time of a key has ended since this was asked last."""
+        if (now_us := self.now_us()) < self._next_end_us:
+            return False
+        ends = [key.until_us for key in self.keys.values() if key.until_us > now_us]
+        self._next_end_us = min(ends, default=_NO_END_US)
+        return True
 
     def can_name(self, viewer: Viewer, person: str) -> bool:
         """Whether `viewer` may address a person, who holds a key in force.
 
         Of another member, its own staff may be addressed, by staff that shares a group with it.
         """
-        keys = (key for key in self.keys.values() if key.person == person)
+        now_us = self.now_us()
+        keys = (k for k in self.keys.values() if k.person == person and not k.ended(now_us))
         return any(self._reaches(viewer, key) for key in keys)
 
     def _reaches(self, viewer: Viewer, key: Key) -> bool:
@@ -274,6 +313,11 @@ def _without(entries: dict[str, str], entry: str) -> dict[str, str]:
     return {each: said for each, said in entries.items() if each != entry}
 
 
+def _never() -> int:
+    """The clock of a registry that lets nobody in: no key ends by it."""
+    return 0
+
+
 def _no_group(name: str) -> Refused:
     return Refused("bad-parameter", f"There is no group named {name!r}", where="group")
 
@@ -289,4 +333,6 @@ def _key_of(change: KeyAdded) -> Key:
         change.label,
         change.level,
         change.group,
+        change.until_us,
+        limits=change.limits,
     )

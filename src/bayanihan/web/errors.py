@@ -15,6 +15,7 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.response import Response
+from litestar.types import Send
 
 from bayanihan.errors import (
     TAXII_MEDIA_TYPE,
@@ -53,11 +54,14 @@ def wants_page(accept: str) -> bool:
 
 def answer(request: Request[Any, Any, Any], error: BayanihanError) -> Response[bytes]:
     """An error as an HTTP response, with what the status calls for in the headers."""
+    return _shaped(request.url.path, request.headers.get("accept", ""), error)
+
+
+def _shaped(path: str, accept: str, error: BayanihanError) -> Response[bytes]:
     headers = {"Vary": "Accept"}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    path = request.url.path
-    if wants_page(request.headers.get("accept", "")) and not is_taxii(path):
+    if wants_page(accept) and not is_taxii(path):
         if error.status == 401:
             # A browser that was offered Basic would ask for a user name in a box of its own.
             headers["WWW-Authenticate"] = 'Bearer realm="bayanihan"'
@@ -67,6 +71,19 @@ def answer(request: Request[Any, Any, Any], error: BayanihanError) -> Response[b
         headers["WWW-Authenticate"] = _SIGN_IN
     body, media_type = rendered(path, error)
     return Response(body, status_code=error.status, media_type=media_type, headers=headers)
+
+
+async def refuse(scope: Any, send: Send, error: BayanihanError) -> None:
+    """Answer an error before any handler is reached."""
+    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+    response = _shaped(scope["path"], accept.decode("latin-1"), error)
+    body = response.content or b""
+    headers = {"Content-Type": response.media_type, **response.headers}
+    headers["Content-Length"] = str(len(body))
+    listed = [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()]
+    status = error.status
+    await send({"type": "http.response.start", "status": status, "headers": listed})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def on_ours(request: Request[Any, Any, Any], error: BayanihanError) -> Response[bytes]:

@@ -14,7 +14,7 @@ from bayanihan.core.marking import Viewer
 from bayanihan.errors import BayanihanError
 from bayanihan.readers.taxii import Discovery, Interface, Statuses, roots_of, routes
 from bayanihan.web.errors import on_any, on_http, on_ours
-from bayanihan.web.sign_in import signing_in
+from bayanihan.web.sign_in import as_routed
 from tests.readers.taxii.shelved import SG, Shelved
 
 OBJECTS = "/taxii2/region/collections/everything/objects/"
@@ -52,9 +52,12 @@ def client(shelved: Shelved) -> httpx.AsyncClient:
         openapi_config=None,
         logging_config=None,
     )
-    signed = signing_in(app, lambda text: SG)
+
+    async def signed(scope: Any, receive: Any, send: Any) -> None:
+        await app({**as_routed(scope), "viewer": SG}, receive, send)  # type: ignore[arg-type]
+
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(signed),  # type: ignore[arg-type]
+        transport=httpx.ASGITransport(signed),
         base_url="http://hub.example",
         headers={"Authorization": "Bearer k"},
     )

@@ -40,6 +40,7 @@ class Broadcast:
         renew: the viewer as their key stands now; raises `Refused` when it was revoked.
         heartbeat_s: how often every stream is sent a comment.
         limit: how many streams may be open.
+        some_ended: whether a key's time has ended since it was asked last.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Broadcast:
         renew: Callable[[Viewer], Viewer],
         heartbeat_s: float = HEARTBEAT_S,
         limit: int = SUBSCRIBER_LIMIT,
+        some_ended: Callable[[], bool] = lambda: False,
     ) -> None:
         self.quota = Quota(limit)
         self._ledger = ledger
         self._renew = renew
         self._heartbeat_s = heartbeat_s
+        self._some_ended = some_ended
         self._open: set[Subscriber] = set()
         self._live: dict[Viewer, set[Subscriber]] = {}
         self._loop: asyncio.Task[None] | None = None
@@ -135,6 +138,8 @@ class Broadcast:
         beat_s = loop.time() + self._heartbeat_s
         while True:
             await self._ledger.wait_soon(self.position, max(0.0, beat_s - loop.time()))
+            if self._some_ended():
+                self.review()
             if self._ledger.length > self.position:
                 await self._step()
             self.failed = None
