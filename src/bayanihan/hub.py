@@ -56,6 +56,7 @@ from bayanihan.readers.feeds import (
     never_block_lines,
     policy_digest,
     unexamined,
+    warning_lists,
 )
 from bayanihan.readers.protection import APPLIED, Expressed
 from bayanihan.registry import (
@@ -120,7 +121,7 @@ class Hub:
         signing_key = _signing_key(folder)
         self.engines = Engines()
         self.never_block = NeverBlock(
-            never_block_lines(), _is_public_suffix, self.settings.own_names
+            never_block_lines(), _is_public_suffix, self.settings.own_names, warning_lists()
         )
         self.hearing = self._open_hearing()
         self.disputes = Disputes(self.ledger, self.hearing)

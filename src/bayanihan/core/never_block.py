@@ -24,6 +24,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable
 
 from bayanihan.core.observables import HASH_DIGITS, Observable, address, domain, host_of
+from bayanihan.core.warning_lists import Held, WarningLists
 from bayanihan.errors import Refused
 
 # A /16 is what one large provider holds, a /32 is what a registry gives to one IPv6 network
@@ -74,6 +75,8 @@ class NeverBlock:
         suffixes: whether a name of A-labels is a public suffix, private ones included.
         own_names: the hub's own names and addresses. What can be neither a public name nor
             an address (`localhost`) equals no observable and needs no rule.
+        warning_lists: other people's lists, compiled; where a line of ours fits as well as
+            an entry of theirs, ours counts.
 
     Raises:
         Refused: `bad-value` for a line that is no entry, with `where` = `line N`.
@@ -84,8 +87,10 @@ class NeverBlock:
         lines: Iterable[str],
         suffixes: Callable[[str], bool],
         own_names: Collection[str] = (),
+        warning_lists: WarningLists | None = None,
     ) -> None:
         self._suffixes = suffixes
+        self._lists = warning_lists or WarningLists()
         self._rules = dict.fromkeys(_RESERVED, "reserved")
         self._rules["example"] = "example"
         spans = [(*_bounds(range_), why) for range_, why in _SPECIAL]
@@ -122,7 +127,7 @@ class NeverBlock:
         if kind == "email":
             return self._email(observable.value, exercise=exercise)
         if kind in HASH_DIGITS:
-            return _EVERYWHERE.get(observable.value)
+            return _EVERYWHERE.get(observable.value) or self._digest(observable.value)
         if kind in _RANGES:
             return self._range(observable, exercise=exercise)
         return None
@@ -155,19 +160,30 @@ class NeverBlock:
             return []
         return []
 
-    def _listed(self, name: str) -> tuple[str, str]:
+    def _listed(self, name: str) -> Held:
         """The rule of the longest entry that is `name` or above it, and that entry."""
-        rules = self._rules
+        rules, theirs_of = self._rules, self._lists.named
         rest = name
         while rest:
             rule = rules.get(rest)
             if rule is not None:
-                return rule, rest
+                return Held(rule, rest, "")
+            theirs = theirs_of(rest)
+            # What is above a listed name, or stands alone, says nothing of the names below.
+            if theirs is not None and (rest == name or theirs.rule in ("never", "pages")):
+                return theirs
             rest = rest.partition(".")[2]
-        return "", ""
+        return _NOWHERE
+
+    def _digest(self, value: str) -> str | None:
+        title = self._lists.digest(value)
+        return f"The digest is on the warning list \u201c{title}\u201d." if title else None
 
     def _name(self, name: str, *, exercise: bool) -> str | None:
-        rule, entry = self._listed(name)
+        found = self._listed(name)
+        if found.list:
+            return _warned(found, name)
+        rule, entry = found.rule, found.entry
         if rule in {"never", "own", "reserved", "example"}:
             return _held(rule, name, entry, exercise=exercise)
         if rule == "pages":
@@ -186,13 +202,17 @@ class NeverBlock:
         whole = observable.value.endswith(("/", "/?")) and observable.value.count("/") == 3
         if whole:
             return self._name(host.value, exercise=exercise)
-        rule, entry = self._listed(host.value)
-        return _held(rule, host.value, entry, exercise=exercise)
+        return self._host(host.value, exercise=exercise)
 
     def _email(self, value: str, *, exercise: bool) -> str | None:
-        name = value.rpartition("@")[2]
-        rule, entry = self._listed(name)
-        return _held(rule, name, entry, exercise=exercise)
+        return self._host(value.rpartition("@")[2], exercise=exercise)
+
+    def _host(self, name: str, *, exercise: bool) -> str | None:
+        """Why nothing on a host may be blocked, not even one page."""
+        found = self._listed(name)
+        if found.list:
+            return _warned(found, name) if found.rule == "never" else None
+        return _held(found.rule, name, found.entry, exercise=exercise)
 
     def _range(self, observable: Observable, *, exercise: bool) -> str | None:
         value = observable.value
@@ -205,8 +225,24 @@ class NeverBlock:
         if why is None and not exercise:
             why = self._documentation.overlapping(first, last)
         if why is None:
+            title = self._lists.overlapping(ipaddress.ip_network(value))
+            why = f"is on the warning list \u201c{title}\u201d" if title else None
+        if why is None:
             return None
         return f"`{value}` {why}." if first == last else f"`{value}`, or a part of it, {why}."
+
+
+_NOWHERE = Held("", "", "")
+
+
+def _warned(found: Held, name: str) -> str:
+    """The reason of somebody else's list."""
+    title = f"the warning list \u201c{found.list}\u201d"
+    if found.rule == "above":
+        return f"`{name}` is above a name on {title}."
+    if found.rule == "pages":
+        return f"`{name}` is or belongs to `{found.entry}`, a site on {title}."
+    return f"`{name}` is or belongs to `{found.entry}`, which is on {title}."
 
 
 class _Spans:

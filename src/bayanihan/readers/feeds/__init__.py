@@ -21,7 +21,7 @@ from bayanihan.readers.feeds.maker import unexamined
 from bayanihan.readers.feeds.member_rules import SIGMA, YARA
 from bayanihan.readers.feeds.misp import MISP
 from bayanihan.readers.feeds.nftables import NFTABLES
-from bayanihan.readers.feeds.policy import never_block_lines, policy_digest
+from bayanihan.readers.feeds.policy import never_block_lines, policy_digest, warning_lists
 from bayanihan.readers.feeds.press import Press
 from bayanihan.readers.feeds.rpz import RPZ
 from bayanihan.readers.feeds.rulings import Rulings
@@ -67,4 +67,5 @@ __all__ = [
     "policy_digest",
     "render",
     "unexamined",
+    "warning_lists",
 ]

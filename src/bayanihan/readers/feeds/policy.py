@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import hashlib
 import importlib.resources
 from collections.abc import Iterable
 
 import msgspec
 
+from bayanihan.core.warning_lists import WarningLists
+
 
 def never_block_lines() -> list[str]:
     """The lines of the never-block list that is shipped."""
     place = importlib.resources.files("bayanihan.readers") / "never-block.txt"
     return place.read_text(encoding="utf-8").splitlines()
+
+
+@functools.cache
+def warning_lists() -> WarningLists:
+    """The warning lists that are shipped, read once."""
+    place = importlib.resources.files("bayanihan.readers") / "warning-lists.bin.gz"
+    return WarningLists(gzip.decompress(place.read_bytes()))
 
 
 def policy_digest(lines: Iterable[str], own_names: Iterable[str], version: str) -> str:
