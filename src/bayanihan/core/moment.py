@@ -47,15 +47,15 @@ def _read(text: str) -> int | None:
     # out. A second 60, which it does not know, goes the long way.
     if text[4:17:3] != "--T::" or text[-1] != "Z":
         return None
-    digits = text[20:-1]
-    if len(text) != _WHOLE and not (text[19] == "." and digits.isdigit() and digits.isascii()):
-        return None
+    if len(text) != _WHOLE:
+        digits = text[20:-1]
+        if text[19:20] != "." or not digits.isdigit() or not digits.isascii():
+            return None
     try:
-        passed = datetime.fromisoformat(text[:19]) - _EPOCH
+        passed = datetime.fromisoformat(text[:-1]) - _EPOCH
     except ValueError:
         return _parse_leap(text)
-    micros = int(digits[:6].ljust(6, "0")) if digits else 0
-    return (passed.days * 86_400 + passed.seconds) * _US + micros
+    return (passed.days * 86_400 + passed.seconds) * _US + passed.microseconds
 
 
 def _parse_leap(text: str) -> int | None:
