@@ -25,6 +25,7 @@ from bayanihan.intake.objects import (
     result_of,
     summary_of,
 )
+from bayanihan.intake.turns import Turns
 from bayanihan.intake.upload import Asked, Uploads
 from bayanihan.ledger import Appended, Ledger
 
@@ -120,6 +121,7 @@ class Intake:
         self._ledger = ledger
         self._directory = directory
         self._defaults = defaults
+        self._turns = Turns()
 
     def _knows_statement(self, viewer: Viewer) -> Callable[[str], bool]:
         """Whether the viewer's own origin has published a marking as a statement."""
@@ -142,12 +144,16 @@ class Intake:
         """
         terms = terms_of(viewer, params, self._defaults, self._directory)
         submission = cut(data)
+        async with self._turns.turn(viewer.origin, len(submission.objects)):
+            return await self._take(terms, submission)
+
+    async def _take(self, terms: Terms, submission: stix.Submission) -> dict[str, Any]:
         place = submission.place
         admission = Admission(
             terms,
             self._directory.group_markings(),
             self._directory.group,
-            self._knows_statement(viewer),
+            self._knows_statement(terms.author),
             self._ledger.now_us(),
         )
         found: list[Candidate | Result] = []

@@ -11,7 +11,7 @@ from collections import deque
 from types import TracebackType
 from typing import Self
 
-AT_ONCE_LIMIT = 4_000
+AT_ONCE_LIMIT = 2_000
 
 
 class Turns:
