@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +16,27 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from bayanihan.commands import trial_print
 from bayanihan.commands.hub_client import JsonOption, as_json_text
 from bayanihan.errors import Refused
+from bayanihan.sandbox.attest import (
+    check_result,
+    new_key,
+    read_envelope,
+    read_key,
+    read_statement,
+    sign,
+    statement_of,
+)
 from bayanihan.sandbox.gate import read_rule
 from bayanihan.sandbox.isolate import Isolator, Limits, isolator_of, strongest
 from bayanihan.sandbox.report import page
+from bayanihan.sandbox.rerun import rerun as ask_again
 from bayanihan.sandbox.result import encode_result, read_result
+from bayanihan.sandbox.selfcheck import selfcheck as run_selfcheck
 from bayanihan.sandbox.shift import open_corpus
 from bayanihan.sandbox.skeleton import write_skeleton
 from bayanihan.sandbox.tool import load_tool
 from bayanihan.sandbox.trial import Order, Trial, check_previous, workers_allowed
+from bayanihan.sandbox.trust import read_trust
+from bayanihan.sandbox.trust import verify as verify_envelope
 
 app = App(
     name="trial",
@@ -110,6 +124,109 @@ def run(
     else:
         trial_print.show_result(result, out, report)
     return 0 if result.passed else 1
+
+
+@app.command
+def selfcheck(*, isolation: IsolationOption = "", json: JsonOption = False) -> int:
+    """Trip every limit of the isolation with a tool that wants out; 0 only if none gives.
+
+    Example: bayanihan trial selfcheck
+    """
+    isolator, _ = choose(isolation)
+    checks = run_selfcheck(isolator)
+    if json:
+        print(as_json_text({"level": isolator.level, "checks": checks}))
+    else:
+        trial_print.show_checks(isolator.level, checks)
+    return 0 if all(check.stopped for check in checks) else 1
+
+
+@app.command(name="signing-key")
+def signing_key(
+    *, out: Annotated[Path, Parameter(help="The key; OUT.pub is its public half.")]
+) -> None:
+    """Make the key that an authority signs attestations with.
+
+    Example: bayanihan trial signing-key --out sg.key
+    """
+    public = new_key(out)
+    print(f"{out}: the signing key. Keep it where only the authority can read it.")
+    print(f"{public}: its public half. Give it to whoever shall trust it.")
+
+
+@app.command
+def attest(
+    result: Path,
+    *,
+    sign_with: Annotated[Path, Parameter(help="The authority's signing key.")],
+    out: Annotated[Path, Parameter(help="The attestation.")],
+    days: Annotated[int, Parameter(help="How long it holds.")] = 365,
+    corpus: Annotated[str, Parameter(help="The folder of a corpus that does not ship.")] = "",
+) -> None:
+    """Sign for a result: an in-toto statement in a DSSE envelope, good without a hub.
+
+    Example: bayanihan trial attest trial.json --sign-with sg.key --out trial.att
+    """
+    key = read_key(sign_with)
+    found = read_result(result)
+    check_result(found, open_corpus(corpus or found.corpus.name))
+    payload = statement_of(found, dt.datetime.now(dt.UTC), days)
+    write_new(out, sign(payload, key))
+    trial_print.show_attested(read_statement(payload), out)
+
+
+@app.command
+def countersign(
+    file: Path,
+    *,
+    sign_with: Annotated[Path, Parameter(help="Your authority's signing key.")],
+    trust: Annotated[Path, Parameter(help="Whom you trust already: trust.toml or one .pub.")],
+    out: Annotated[Path, Parameter(help="The attestation with one signature more.")],
+) -> None:
+    """Add your signature to an attestation that you have verified.
+
+    Example: bayanihan trial countersign a.att --sign-with my.key --trust sg.key.pub --out b.att
+    """
+    envelope = read_envelope(file)
+    verify_envelope(envelope, read_trust(trust), dt.datetime.now(dt.UTC))
+    write_new(out, sign(envelope.payload_bytes, read_key(sign_with), envelope))
+    print(f"{out}: {len(envelope.signatures) + 1} signatures")
+
+
+@app.command
+def verify(
+    file: Path,
+    *,
+    trust: Annotated[Path, Parameter(help="Whose word counts: trust.toml or one .pub.")],
+    rerun: Annotated[Path | None, Parameter(help="The tool: ask 1 % of the items again.")] = None,
+    corpus: Annotated[str, Parameter(help="The folder of a corpus that does not ship.")] = "",
+    isolation: IsolationOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Check an attestation without a network: signatures, trust, expiry, reservations.
+
+    Example: bayanihan trial verify trial.att --trust sg.key.pub
+    """
+    envelope = read_envelope(file)
+    verified = verify_envelope(envelope, read_trust(trust), dt.datetime.now(dt.UTC))
+    repeated = None
+    if rerun is not None:
+        trial = verified.statement.predicate.trial
+        isolator, _ = choose(isolation)
+        asked = open_corpus(corpus or trial.corpus.name)
+        repeated = ask_again(trial, verified.digest, load_tool(rerun), asked, isolator)
+    if json:
+        print(as_json_text(trial_print.verified_json(verified, repeated)))
+    else:
+        trial_print.show_verified(verified, repeated)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file. Raises `Refused("cannot-write")`."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise Refused("cannot-write", error.strerror or str(error), where=str(path)) from None
 
 
 def say(sentence: str) -> None:

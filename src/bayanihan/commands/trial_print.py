@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from bayanihan.errors import one_line
+from bayanihan.sandbox.attest import Statement
 from bayanihan.sandbox.report import percent, signed
+from bayanihan.sandbox.rerun import Repeated
 from bayanihan.sandbox.result import Result, Score
+from bayanihan.sandbox.selfcheck import Check
+from bayanihan.sandbox.trust import Verified
 
 Told = Callable[[int, int], None]
 _TITLES = {
@@ -52,3 +57,69 @@ def show_result(result: Result, out: Path, report: Path) -> None:
     print(f"  cost                {cost.p50_us / 1000:.2f} ms an item (median), cold start "
           f"{cost.cold_start_s:.2f} s, {cost.peak_memory_bytes >> 20} MiB")  # fmt: skip
     print(f"{out}: the result. {report}: the page.")
+
+
+def show_checks(level: str, checks: Sequence[Check]) -> None:
+    """One line a check, and what they come to."""
+    for check in checks:
+        word = "stopped" if check.stopped else "NOT STOPPED"
+        print(f"  {check.name:<18}{word:<13}{one_line(check.by)[:90]}")
+    held = sum(check.stopped for check in checks)
+    print(f"{held} of {len(checks)} attempts were stopped, isolation {level}")
+
+
+def show_attested(statement: Statement, out: Path) -> None:
+    """What was signed for."""
+    predicate = statement.predicate
+    print(f"{out}: {predicate.result} for {_named(statement)}, good until {predicate.expires[:10]}")
+    if not predicate.trial.gates:
+        print("  No gate was asked for: nothing is said to have passed.")
+
+
+def _named(statement: Statement) -> str:
+    trial = statement.predicate.trial
+    return (
+        f"{one_line(trial.tool.id)} {one_line(trial.tool.version)} on "
+        f"{trial.corpus.name} {trial.corpus.version}"
+    )
+
+
+def show_verified(verified: Verified, repeated: Repeated | None) -> None:
+    """Who signed for what, until when, and what is reserved."""
+    predicate = verified.statement.predicate
+    trial = predicate.trial
+    print(f"verified: {_named(verified.statement)}: {predicate.result}")
+    for signer in verified.signers:
+        member = f" ({signer.member})" if signer.member else ""
+        print(f"  signed by {one_line(signer.name)}{member}")
+    print(f"  issued {predicate.issued[:10]}, good until {predicate.expires[:10]}, "
+          f"isolation {trial.isolation['level']}")  # fmt: skip
+    print(f"  {verified.digest}")
+    for score in trial.scores:
+        print(f"  {_TITLES[score.name]:<20}{_line(score)}")
+    for gate in trial.gates:
+        print(f"  gate {gate.rule}: {gate.verdict} (bound {percent(gate.bound)}, n = {gate.n})")
+    for reservation in verified.reservations:
+        print(f"  {reservation.member} reserves {one_line(reservation.about)}: "
+              f"{one_line(reservation.reason)}")  # fmt: skip
+    if repeated is not None:
+        print(f"  {len(repeated.now)} items asked again: the same verdict bytes")
+
+
+def verified_json(verified: Verified, repeated: Repeated | None) -> dict[str, Any]:
+    """What `show_verified` prints, as data."""
+    predicate = verified.statement.predicate
+    return {
+        "digest": verified.digest,
+        "tool": predicate.trial.tool,
+        "corpus": predicate.trial.corpus,
+        "result": predicate.result,
+        "issued": predicate.issued,
+        "expires": predicate.expires,
+        "signers": [{"name": each.name, "member": each.member} for each in verified.signers],
+        "reservations": list(verified.reservations),
+        "level": predicate.trial.isolation["level"],
+        "scores": predicate.trial.scores,
+        "gates": predicate.trial.gates,
+        "repeated": None if repeated is None else len(repeated.now),
+    }

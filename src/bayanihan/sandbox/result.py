@@ -89,7 +89,7 @@ class Performance(msgspec.Struct, frozen=True):
     peak_memory_bytes: int
 
 
-class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
+class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     """The tool, by digest."""
 
     id: str
@@ -145,7 +145,7 @@ class Result(msgspec.Struct, frozen=True):
     started: str
     ended: str
     seed: int
-    tool: Tested
+    tool: Subject
     corpus: Asked
     isolation: dict[str, Any]
     environment: dict[str, Any]

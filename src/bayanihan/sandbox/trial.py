@@ -30,7 +30,7 @@ from bayanihan.sandbox.result import (
     Difference,
     Result,
     Rival,
-    Tested,
+    Subject,
 )
 from bayanihan.sandbox.score import (
     differences_of,
@@ -216,7 +216,7 @@ class Trial:
             self._plan["started"],
             _now(),
             seed,
-            Tested(
+            Subject(
                 manifest.id,
                 manifest.version,
                 manifest.vendor,

@@ -182,6 +182,12 @@ class Worker:
         lines = plain(self._stderr.decode(errors="replace")).strip().splitlines()
         return f"; its last words: {lines[-1][:300]}" if lines else ""
 
+    @property
+    def pid(self) -> int:
+        """The first process of the running tool."""
+        assert self._process, "it runs"
+        return self._process.pid
+
     def peak(self) -> int:
         """The most memory that the tool has used, in bytes."""
         if self._process is not None:

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -87,17 +88,44 @@ class Process:
             self._child.stdin.close()
         self.peak_bytes()
         how = self.ended(grace_s) if grace_s else self.ended()
-        family = descendants(self.pid)
+        # Where the tool has ended by itself, what it started is nobody's child, but of its group.
+        family = [*descendants(self.pid), *(_group_of(self.pid) if how else ())]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         for pid in family:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         self._child.wait()
+        # A killed process is gone only a moment later; nobody shall meet it after this.
+        until = time.monotonic() + 2.0
+        while any(map(is_running, family)) and time.monotonic() < until:
+            time.sleep(0.001)
         self._child.stdout.close()
         self._child.stderr.close()
         self._group.close()
         return how or "was killed"
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process still runs; one that only waits to be reaped does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def _group_of(leader: int) -> list[int]:
+    """The processes of a group whose leader may be gone."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if not place.name.isdigit():
+            continue
+        with contextlib.suppress(OSError, IndexError):
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) == leader:
+                found.append(int(place.name))
+    return found
 
 
 def descendants(pid: int) -> list[int]:
