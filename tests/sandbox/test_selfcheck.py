@@ -43,4 +43,4 @@ def test_without_isolation_the_attempts_succeed_and_it_says_so(
     assert "NO ISOLATION" in told.err
     gave = {line.split()[0] for line in told.out.splitlines() if "NOT STOPPED" in line}
     assert gave >= {"fork-bomb", "memory-bomb", "big-file", "tcp", "udp", "unix-socket",
-                    "abstract-socket", "symlink-escape", "write-outside"}  # fmt: skip
+                    "abstract-socket", "symlink-escape", "proc-escape", "write-outside"}  # fmt: skip

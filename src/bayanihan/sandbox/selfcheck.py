@@ -95,7 +95,7 @@ def _attempts(outside: Outside) -> dict[str, str]:
         "abstract-socket": to("AF_UNIX", "SOCK_STREAM", outside.abstract),
         "nested-namespace": "nested_namespace",
         "symlink-escape": f"read {secret}",
-        "proc-escape": f"through_proc {secret}",
+        "proc-escape": f"through_proc {json.dumps([secret, os.getpid()])}",
         "write-outside": f"write {json.dumps(places)}",
     }
 
@@ -157,10 +157,8 @@ def _outside() -> Iterator[Outside]:
     secret.write_text("not for tools")
     secret.chmod(0o644)
     abstract = f"\0bayanihan-{os.getpid()}"
-    os.environ["BAYANIHAN_OUTSIDE"] = "1"
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        stack.callback(os.environ.pop, "BAYANIHAN_OUTSIDE", None)
         tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         udp.bind(("127.0.0.1", 0))

@@ -86,17 +86,14 @@ def read(path: str) -> str:
     raise FileNotFoundError("nothing there")
 
 
-def through_proc(path: str) -> str:
-    """Reads a file, and the environment of others, by way of /proc."""
-    processes = list(pathlib.Path("/proc").glob("[0-9]*"))
-    own = str(os.getpid())
-    for place in processes:
+def through_proc(target: str) -> str:
+    """Reads a file, and the environment of the harness, by way of /proc."""
+    path, harness = json.loads(target)
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             return f"read {len((place / 'root' / path.lstrip('/')).read_bytes())} bytes"
-        if place.name != own:
-            with contextlib.suppress(OSError):
-                if b"BAYANIHAN_OUTSIDE" in (place / "environ").read_bytes():
-                    return "read the environment of another process"
+    with contextlib.suppress(OSError):
+        return f"read {len(pathlib.Path(f'/proc/{harness}/environ').read_bytes())} bytes of ours"
     raise FileNotFoundError("nothing there")
 
 
