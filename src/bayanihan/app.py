@@ -34,7 +34,7 @@ from bayanihan.registry import api as registry_api
 from bayanihan.registry import policy_api
 from bayanihan.web import pages
 from bayanihan.web.errors import on_any, on_http, on_ours
-from bayanihan.web.law import law_handlers, law_pages, record_handlers
+from bayanihan.web.law import law_handlers, law_pages, record_handlers, shelf_handlers
 from bayanihan.web.shortcut import past_the_framework
 
 
@@ -80,6 +80,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *pages.routes(hub.console, hub.sessions),
         *law_handlers(rulebook, today),
         *record_handlers(desk, today),
+        *shelf_handlers(desk, today),
         *law_pages(desk, hub.sessions),
     ]
 

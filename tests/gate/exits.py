@@ -52,6 +52,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/receipts"): {"receipt": {}},
     ("POST", "/api/law/classify"): {},
     ("POST", "/api/law/duties"): {},
+    ("POST", "/api/law/adopt"): {"clause": "model/incident/first", "systems": "registered"},
+    ("POST", "/api/law/clocks"): {},
+    ("POST", "/api/law/assess"): {"facts": {}},
     ("POST", "/api/law/register"): {},
     ("POST", "/api/law/register/{record_id}/withdraw"): {"other": ""},
     ("DELETE", "/api/law/drafts/{record_id}"): None,
@@ -59,6 +62,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/law/filings/{record_id}/file"): {"other": ""},
     ("POST", "/api/law/filings/{record_id}/acknowledge"): {"reference": ""},
     ("POST", "/api/law/cases"): {},
+    ("POST", "/api/law/attestations/{digest}/judge"): {"state": "none"},
     ("POST", "/api/law/cases/{record_id}/steps"): {"step": "none"},
     ("POST", "/sign-in"): b"key=byn_nobody_nothing",
     ("POST", "/sign-out"): None,
@@ -70,6 +74,7 @@ QUESTIONS = {
     "/api/objects": "?limit=1000",
     "/api/stream": "",
     "/api/law/register": "?view=authority",
+    "/api/law/diff": "?before=eu-ai-act@2026-07-26&after=eu-ai-act@2026-07-27",
 }
 
 
@@ -187,6 +192,7 @@ class Look:
             return [*kept, "case--none"] if exit_.method == "GET" else ["case--none"]
         known = {
             "code": ["XX"],
+            "digest": ["sha256:00"],
             "key_id": ["nobody"],
             "public": ["00"],
             "root": list(hub.taxii.roots),

@@ -61,12 +61,6 @@ def test_duties(client: TestClient[Litestar]) -> None:
     assert "eu/art85" in {one["right"] for one in told["rights"] if one["state"] == "yes"}
 
 
-def test_matrix(client: TestClient[Litestar]) -> None:
-    told = client.get("/api/law/matrix", params={"baseline": "model-asean"}).json()
-    assert told["watermark"] == "proposal, no standing"
-    assert {"member", "obligation", "relation", "source", "as_of"} <= set(told["cells"][0])
-
-
 @pytest.mark.parametrize(
     ("body", "code", "where"),
     [

@@ -23,13 +23,10 @@ def sheet(
 ) -> str:
     """Rows as CSV with a header; lists are joined by "; ", the stamp stands in each row.
 
-    An answer without rows is one row with nothing but the stamp.
-
     Cells that a spreadsheet would take for a formula are quoted with an apostrophe.
     """
     out = io.StringIO()
     names = [*columns, *stamp]
-    rows = rows or [dict.fromkeys(columns, "")]
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(names)
     for row in rows:

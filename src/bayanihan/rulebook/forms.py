@@ -51,10 +51,13 @@ def export(table: Table, form: str, stamp: Mapping[str, str]) -> str:
         Refused: `bad-parameter` for another format.
     """
     if form == "csv":
-        rows = [{name: row.get(name, "") for name in table.columns} for row in table.rows]
-        marked = [{**row, "watermark": _mark(table, full)} for row, full in
-                  zip(rows, table.rows, strict=True)]  # fmt: skip
-        return sheet(marked, stamp, (*table.columns, "watermark"))
+        # An answer without rows still says what it is.
+        full = table.rows or [dict.fromkeys(table.columns, "")]
+        rows = [
+            {**{name: row.get(name, "") for name in table.columns}, "watermark": _mark(table, row)}
+            for row in full
+        ]
+        return sheet(rows, stamp, (*table.columns, "watermark"))
     if form == "html":
         cells = [[_text(row.get(name, "")) for name in table.columns] for row in table.rows]
         headings = tuple(table.columns.values())

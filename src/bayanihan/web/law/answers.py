@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from litestar import Request, get, post
+from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromQuery
 
 from bayanihan.core import json_bytes
 from bayanihan.errors import Refused
@@ -19,7 +18,6 @@ from bayanihan.rulebook.classify import classify, next_question
 from bayanihan.rulebook.derive import Derivation
 from bayanihan.rulebook.duties import duties
 from bayanihan.rulebook.law import Rulebook
-from bayanihan.rulebook.matrix import matrix
 from bayanihan.rulebook.question import JURISDICTIONS, ask, check_dates, check_members
 from bayanihan.rulebook.rights import rights
 from bayanihan.rulebook.system import System, system_from_json, with_markets
@@ -56,19 +54,7 @@ def law_handlers(
         body = read_body(await request.body(), _DUTY_KEYS)
         return await asyncio.to_thread(lambda: owed(opened(), body, today()))
 
-    @get("/api/law/matrix")
-    async def law_matrix(baseline: FromQuery[str] = "asean-guide") -> dict[str, Any]:
-        """Where members differ from a text, each cell with its source."""
-        book = await asyncio.to_thread(opened)
-        cells = await asyncio.to_thread(matrix, book, baseline)
-        return {
-            **book.stamp(),
-            "baseline": baseline,
-            "watermark": book.text(baseline).watermark,
-            "cells": [one.as_json() for one in cells],
-        }
-
-    return [law_classify, law_duties, law_matrix]
+    return [law_classify, law_duties]
 
 
 def classified(book: Rulebook, body: dict[str, Any], today: str) -> dict[str, Any]:

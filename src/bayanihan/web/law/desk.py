@@ -19,9 +19,9 @@ from bayanihan.ledger import Change, Draft, Ledger
 from bayanihan.registry import Registry
 from bayanihan.rulebook.clocks import WorkingDay, moment_text
 from bayanihan.rulebook.law import Rulebook
-from bayanihan.web.law.docket import Docket, Kept
+from bayanihan.web.law.docket import Attested, Docket, Kept
 from bayanihan.web.law.people import reader, speaks_for_authority
-from bayanihan.web.law.records import Record, read_record
+from bayanihan.web.law.records import Judged, Record, read_record
 
 CLEAR = Audience("clear")
 LEVELS = ("clear", "green", "amber", "amber+strict")
@@ -160,6 +160,33 @@ class Desk:
     def audience_of(self, kept: Kept) -> Audience:
         """The audience that an entry went to: what follows it goes to the same."""
         return self._ledger.store.audiences()[kept.entry.header.audience - 1]
+
+    def audience_at(self, position: int) -> Audience:
+        """The audience of the entry at a position."""
+        entry = self._ledger.store.entry(position)
+        assert entry is not None, "the docket names entries of this record"
+        return self._ledger.store.audiences()[entry.header.audience - 1]
+
+    def attested(self, viewer: Viewer, digest: str) -> Attested | None:
+        """The attestation with that envelope, where the viewer may see one and it stands."""
+        found = self._docket.attested(digest, self._ledger.rights(reader(viewer)))
+        return found if found and self.body_at(viewer, found.position) else None
+
+    def withdrawn(self, attested: Attested) -> list[int]:
+        """When an attestation's origin withdrew it, in UTC microseconds."""
+        return self._docket.withdrawn(attested)
+
+    def judged(self, viewer: Viewer, attestation_id: str) -> list[Judged]:
+        """What authorities decided about an attestation, as far as the viewer may see."""
+        found = [self._kept(viewer, position) for position in self._docket.of(attestation_id)]
+        return [k.record for k in found if k is not None and isinstance(k.record, Judged)]
+
+    def body_at(self, viewer: Viewer, position: int) -> bytes:
+        """The bytes at a position; b"" where they were erased."""
+        try:
+            return self._ledger.body(reader(viewer), position)
+        except Refused:
+            return b""
 
     def is_evidence(self, viewer: Viewer, name: str) -> bool:
         """Whether an id names what may count against somebody (safeguard 1).

@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from bayanihan.core.marking import Viewer
-from bayanihan.web.law import cases, filings, register
+from bayanihan.web.law import cases, evidence, filings, register
 from bayanihan.web.law.answers import BODY_LIMIT_BYTES, read_body
 from bayanihan.web.law.desk import Desk, text_of
 from bayanihan.web.law.people import person
@@ -27,7 +27,13 @@ _FIELDS = frozenset({"fields"})
 
 def record_handlers(desk: Desk, today: Callable[[], str]) -> list[HTTPRouteHandler]:
     """The endpoints of the law's record."""
-    return [*_register(desk, today), *_filings(desk), *_cases(desk)]
+    return [
+        *_register(desk, today),
+        *_drafts(desk),
+        *_evidence(desk, today),
+        *_filings(desk),
+        *_cases(desk),
+    ]
 
 
 def viewer_of(request: Request[Any, Any, Any]) -> Viewer:
@@ -74,11 +80,15 @@ def _register(desk: Desk, today: Callable[[], str]) -> list[HTTPRouteHandler]:
         viewer = viewer_of(request)
         return await asyncio.to_thread(register.withdraw, desk, viewer, record_id, reason)
 
+    return [register_system, list_register, show_registered, withdraw_registered]
+
+
+def _drafts(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/api/law/drafts")
     async def list_drafts(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """The drafts that your organisation keeps: nobody's word yet."""
-        drafts = await asyncio.to_thread(desk.drafts, person(viewer_of(request)))
-        return {**desk.book.stamp(), "drafts": drafts}
+        viewer = person(viewer_of(request))
+        return await asyncio.to_thread(lambda: {"drafts": desk.drafts(viewer), **desk.book.stamp()})
 
     @delete("/api/law/drafts/{record_id:str}", status_code=200)
     async def drop_draft(
@@ -90,14 +100,42 @@ def _register(desk: Desk, today: Callable[[], str]) -> list[HTTPRouteHandler]:
         await asyncio.to_thread(desk.drop_draft, viewer, record_id)
         return {"id": record_id, "state": "dropped"}
 
-    return [
-        register_system,
-        list_register,
-        show_registered,
-        withdraw_registered,
-        list_drafts,
-        drop_draft,
-    ]
+    return [list_drafts, drop_draft]
+
+
+def _evidence(desk: Desk, today: Callable[[], str]) -> list[HTTPRouteHandler]:
+    @get("/api/law/register/{record_id:str}/duties")
+    async def list_owed(
+        request: Request[Any, Any, Any],
+        record_id: FromPath[str],
+        member: FromQuery[str] = "",
+        as_of: FromQuery[str] = "",
+    ) -> dict[str, Any]:
+        """The duties of a registered system, with the evidence that the record holds now."""
+        asked = [code for code in member.split(",") if code]
+        viewer, day = viewer_of(request), as_of or today()
+        return await asyncio.to_thread(evidence.owed, desk, viewer, record_id, asked, day)
+
+    @get("/api/law/attestations/{digest:str}")
+    async def show_attestation(
+        request: Request[Any, Any, Any], digest: FromPath[str]
+    ) -> dict[str, Any]:
+        """What the record says of an attestation, by the digest of its envelope."""
+        return await asyncio.to_thread(evidence.one, desk, viewer_of(request), digest)
+
+    @post(
+        "/api/law/attestations/{digest:str}/judge",
+        status_code=201,
+        request_max_body_size=BODY_LIMIT_BYTES,
+    )
+    async def judge_attestation(
+        request: Request[Any, Any, Any], digest: FromPath[str]
+    ) -> dict[str, Any]:
+        """An authority decides `{state: revoked|drifted, since?, reason}`."""
+        body = read_body(await request.body(), evidence.JUDGE_KEYS)
+        return await asyncio.to_thread(evidence.judge, desk, viewer_of(request), digest, body)
+
+    return [list_owed, show_attestation, judge_attestation]
 
 
 def _filings(desk: Desk) -> list[HTTPRouteHandler]:

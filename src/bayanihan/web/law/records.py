@@ -106,7 +106,23 @@ class Stepped(msgspec.Struct, frozen=True, tag_field="record", tag="case-step"):
     evidence: tuple[str, ...] = ()
 
 
-Record = Registered | Filed | Acknowledged | Opened | Stepped
+class Judged(msgspec.Struct, frozen=True, tag_field="record", tag="attestation-judged"):
+    """An authority's decision that an attestation is `revoked`, or the system `drifted`.
+
+    `id` is the attestation's entry, `digest` that of its envelope, `since` a day.
+    """
+
+    id: str
+    digest: str
+    state: str
+    since: str
+    reason: str
+    member: str
+    person: str
+    at: str
+
+
+Record = Registered | Filed | Acknowledged | Opened | Stepped | Judged
 
 GENRES = {
     Registered: "register",
@@ -114,6 +130,7 @@ GENRES = {
     Acknowledged: "filing",
     Opened: "case",
     Stepped: "case",
+    Judged: "attestation",
 }
 
 _decoder = msgspec.json.Decoder(Record)

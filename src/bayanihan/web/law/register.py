@@ -22,7 +22,7 @@ from bayanihan.web.law.people import person, speaks_for_authority
 from bayanihan.web.law.records import AUTHORITY_VIEW, PUBLIC_VIEW, Field, Registered
 
 SYSTEM_KEYS = frozenset({"system", "name", "about", "facts", "attestations", "register"})
-KEYS = SYSTEM_KEYS | {"id", "draft", "reason", "as_of", "voluntary"}
+KEYS = SYSTEM_KEYS | {"artefact", "id", "draft", "reason", "as_of", "voluntary"}
 REGISTERED, WITHDRAWN = "registered", "withdrawn"
 
 
@@ -38,6 +38,8 @@ def enter(desk: Desk, viewer: Viewer, body: dict[str, Any], today: str) -> dict[
     day = check_dates(book, body.get("as_of") or today, "")[0]
     raw = {key: value for key, value in body.items() if key in SYSTEM_KEYS}
     system = system_from_json(raw, book.vocabulary)
+    if artefact := text_of(body, "artefact"):
+        raw["artefact"] = artefact
     if not system.id:
         raise Refused("missing-property", "Name the system: `system`.", where="$.system")
     record_id = text_of(body, "id") or desk.new_id("ai-system")
@@ -223,7 +225,8 @@ def registered_systems(desk: Desk, viewer: Viewer, limit: int) -> list[System]:
     for kept in found:
         record = kept.record
         if isinstance(record, Registered) and record.state == REGISTERED and sees_all(viewer, kept):
-            systems.append(system_from_json(dict(record.system), desk.book.vocabulary))
+            raw = {key: value for key, value in record.system.items() if key in SYSTEM_KEYS}
+            systems.append(system_from_json(raw, desk.book.vocabulary))
     return systems
 
 
