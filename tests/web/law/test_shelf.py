@@ -36,7 +36,8 @@ def client(desk: Desk) -> Iterator[TestClient[Any]]:
         """Who asks, as the hub's entrance puts it beside a request."""
         said = dict(scope.get("headers", ())).get(b"authorization", b"").decode()
         viewer = PEOPLE.get(said.removeprefix("Bearer "), PUBLIC)
-        await app({**scope, "viewer": viewer}, receive, send)
+        beside: Any = {**scope, "viewer": viewer}
+        await app(beside, receive, send)
 
     with TestClient(signed_in) as client:
         yield client
