@@ -28,7 +28,10 @@ PAGE_LIMIT = 500
 # After a fault of ours.
 _AGAIN_S = 1.0
 # How many positions one step of the loop covers.
-STEP = 128
+STEP = 512
+# While the record grows the loop rests as long as a step took: what came meanwhile goes out
+# in one write each, and who reads does not stop who reports.
+_REST_AT_MOST_S = 0.05
 _KINDS = ("object", "withdrawn", "erased")
 
 
@@ -141,7 +144,10 @@ class Broadcast:
             if self._some_ended():
                 self.review()
             if self._ledger.length > self.position:
+                began_s = loop.time()
                 await self._step()
+                if self._ledger.length > self.position:
+                    await asyncio.sleep(min(loop.time() - began_s, _REST_AT_MOST_S))
             self.failed = None
             if loop.time() >= beat_s:
                 # By its own clock: were it sent for want of news alone, a reader could tell
