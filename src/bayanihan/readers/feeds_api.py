@@ -7,10 +7,10 @@ While a newer version is made and examined, the last good one is served.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
+import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any, Protocol, TypeVar
@@ -21,7 +21,7 @@ from litestar import Request, get, route
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
-from litestar.response import Response
+from litestar.response import Response, Stream
 
 from bayanihan.core import feed_delta
 from bayanihan.core.feed_delta import Delta
@@ -38,6 +38,9 @@ _US = 1_000_000
 _MAKERS = 2
 _PACKED_MIN_BYTES = 1_024
 _GZIP_LEVEL = 6
+# A window of 2^15, and gzip's own head and tail.
+_GZIP_BITS = 31
+_STREAMED_MIN_BYTES = 4 * 1024 * 1024
 _ZSTD_LEVEL = 6
 _Made = TypeVar("_Made")
 
@@ -50,8 +53,15 @@ class Version(Protocol):
         """The name that it is served under."""
 
     @property
-    def body(self) -> bytes:
-        """The file."""
+    def size_bytes(self) -> int:
+        """Of all files together."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """The file, a piece at a time."""
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the digest and the signature are known already."""
 
     @property
     def pages(self) -> Mapping[str, bytes]:
@@ -132,6 +142,8 @@ class Counter:
         self._now_us = now_us
         # Making versions competes with serving for the interpreter, so few are made at once.
         self._makers = ThreadPoolExecutor(_MAKERS, thread_name_prefix="press")
+        # What is made already never waits for what is being made.
+        self._packers = ThreadPoolExecutor(_MAKERS, thread_name_prefix="pack")
         self._packed: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
         self._packed_bytes = 0
 
@@ -157,14 +169,21 @@ class Counter:
         making.add_done_callback(_noted)
         return good
 
-    async def packed(self, found: Version, body: bytes, name: str, coding: str) -> bytes:
+    async def packed(self, found: Version, body: Body, name: str, coding: str) -> bytes:
         """A body in a coding, packed once for each version."""
         key = (found.etag, name, coding)
         kept = self._packed.get(key)
         if kept is None:
-            kept = await self.made(pack, body, coding)
+            loop = asyncio.get_running_loop()
+            kept = await loop.run_in_executor(self._packers, pack, body.pieces(), coding)
             self._keep(key, kept)
         return kept
+
+    async def sealed(self, found: Version) -> None:
+        """Have the digest of a whole file made, which reads it all, and the signature."""
+        if not found.sealed:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._packers, lambda: found.signature)
 
     def _keep(self, key: tuple[str, str, str], kept: bytes) -> None:
         if key not in self._packed:
@@ -192,7 +211,7 @@ def routes(
         feed: FromPath[str],
         since: FromQuery[str] = "",
         profile: FromQuery[str] = "",
-    ) -> Response[bytes]:
+    ) -> Response[bytes] | Stream:
         """A defence feed as you may see it: the whole present set, in one engine's format.
 
         Send the `ETag` back as `If-None-Match`; 304 says that nothing changed. `Bayanihan-Digest`
@@ -210,22 +229,24 @@ def routes(
         headers = headers_of(found)
         if matches(request.headers.get("if-none-match", ""), found.etag):
             return Response(b"", status_code=304, headers=headers, media_type=found.media_type)
-        body, media_type = _file(found, path)
+        body, name = _file(found, path), path
         if since:
             delta = source.delta(found, audiences, since, whose)
             headers["Bayanihan-Delta"] = "since" if delta else "whole"
             if delta:
-                body, media_type = msgspec.json.encode(delta), feed_delta.MEDIA_TYPE
-                headers["Bayanihan-Digest"] = delta.digest
-                headers |= _signature(delta.signature)
-        name = f"{path} {since if media_type == feed_delta.MEDIA_TYPE else ''}"
-        coding = coding_of(request.headers.get("accept-encoding", ""), len(body))
+                text = msgspec.json.encode(delta)
+                body, name = Body(lambda: iter((text,)), len(text), feed_delta.MEDIA_TYPE), since
+                headers |= _seal(delta.digest, delta.signature)
+        if body.media_type != feed_delta.MEDIA_TYPE:
+            await counter.sealed(found)
+            headers |= _seal(f"sha-256={found.digest}", found.signature)
+        coding = coding_of(request.headers.get("accept-encoding", ""), body.size_bytes)
         if coding:
-            body = await counter.packed(found, body, name, coding)
+            packed = await counter.packed(found, body, f"{path} {name}", coding)
+            body = msgspec.structs.replace(body, pieces=lambda: iter((packed,)))
+            body = msgspec.structs.replace(body, size_bytes=len(packed))
             headers["Content-Encoding"] = coding
-        headers["Content-Length"] = str(len(body))
-        body = b"" if request.method == "HEAD" else body
-        return Response(body, headers=headers, media_type=media_type)
+        return _answer(body, headers, empty=request.method == "HEAD")
 
     return [show_feed, _listing(counter, source, rights, now_us)]
 
@@ -267,12 +288,10 @@ def headers_of(found: Version) -> dict[str, str]:
         "Vary": "Accept-Encoding, Authorization",
         "Last-Modified": formatdate(found.changed_us // _US, usegmt=True),
         "Bayanihan-Cursor": found.cursor,
-        "Bayanihan-Digest": f"sha-256={found.digest}",
         "Bayanihan-Items": str(found.items),
         "Bayanihan-TLP": found.level.upper(),
         "Bayanihan-Verified": "yes" if found.verified else "no",
         "X-Content-Type-Options": "nosniff",
-        **_signature(found.signature),
     }
 
 
@@ -302,26 +321,48 @@ def coding_of(accepted: str, size_bytes: int) -> str:
     return ""
 
 
-def pack(body: bytes, coding: str) -> bytes:
+def pack(pieces: Iterable[bytes], coding: str) -> bytes:
     """A body in a content coding, the same bytes at every making."""
     if coding == "gzip":
-        return gzip.compress(body, _GZIP_LEVEL, mtime=0)
-    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(body)
+        gzip = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_BITS)
+        return b"".join((*map(gzip.compress, pieces), gzip.flush()))
+    zstd = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
+    return b"".join((*map(zstd.compress, pieces), zstd.flush()))
 
 
-def _file(found: Version, path: str) -> tuple[bytes, str]:
-    """A file of a feed with its media type; the feed's own, or one of its folder."""
+class Body(msgspec.Struct, frozen=True):
+    """What is answered: its pieces, made anew at each call, and what they are."""
+
+    pieces: Callable[[], Iterator[bytes]]
+    size_bytes: int
+    media_type: str
+
+
+def _file(found: Version, path: str) -> Body:
+    """A file of a feed; the feed's own, or one of its folder."""
     if path == found.feed:
-        return found.body, found.media_type
+        size_bytes = found.size_bytes - sum(map(len, found.pages.values()))
+        return Body(found.pieces, size_bytes, found.media_type)
     start = "exercise-" if path.startswith("exercise-") else ""
-    body = found.pages.get(path.removeprefix(start))
-    if body is None:
+    page = found.pages.get(path.removeprefix(start))
+    if page is None:
         raise Refused("not-found", "There is no such file in this feed", where="feed")
-    return body, "text/csv" if path.endswith(".csv") else "application/json"
+    kind = "text/csv" if path.endswith(".csv") else "application/json"
+    return Body(lambda: iter((page,)), len(page), kind)
 
 
-def _signature(signature: str) -> dict[str, str]:
-    return {"Bayanihan-Signature": f"ed25519={signature}"} if signature else {}
+def _answer(body: Body, headers: dict[str, str], *, empty: bool) -> Response[bytes] | Stream:
+    """A small body as it is, a large one a piece at a time."""
+    headers["Content-Length"] = str(body.size_bytes)
+    if empty or body.size_bytes <= _STREAMED_MIN_BYTES:
+        whole = b"" if empty else b"".join(body.pieces())
+        return Response(whole, headers=headers, media_type=body.media_type)
+    return Stream(body.pieces, headers=headers, media_type=body.media_type)
+
+
+def _seal(digest: str, signature: str) -> dict[str, str]:
+    signed = {"Bayanihan-Signature": f"ed25519={signature}"} if signature else {}
+    return {"Bayanihan-Digest": digest, **signed}
 
 
 def _noted(making: asyncio.Future[Version]) -> None:

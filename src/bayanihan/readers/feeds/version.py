@@ -64,6 +64,11 @@ class Rendered(msgspec.Struct, frozen=True, dict=True):
         return self.sign(f"sha-256={self.digest}")
 
     @property
+    def sealed(self) -> bool:
+        """Whether digest and signature are known already."""
+        return "signature" in self.__dict__
+
+    @property
     def size_bytes(self) -> int:
         """Of all its files."""
         return self.file.size_bytes + sum(map(len, self.pages.values()))
