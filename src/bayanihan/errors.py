@@ -55,6 +55,12 @@ CODES: dict[str, Code] = {
     "bad-parameter": Code(400, "refused", "Correct the parameter that is named."),
     "bad-cursor": Code(400, "refused", "Start again without a cursor."),
     "bad-signature": Code(400, "refused", "Sign the exact bytes again with the registered key."),
+    "hub-key-changed": Code(
+        409,
+        "refused",
+        "Ask the hub's operator, by another way than the hub, whether its key was changed. Only "
+        "then remove the file that is named, or give the new key with --hub-key.",
+    ),
     "history-rewritten": Code(
         409, "refused", "Keep the witness file, and ask the operator for the proof."
     ),

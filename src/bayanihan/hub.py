@@ -193,6 +193,7 @@ class Hub:
             hub=self.settings.name,
             examine=self.engines.examine if self.settings.engines else unexamined,
             sign=key.sign,
+            public_key=to_text(key.public),
         )
 
     def _open_hearing(self) -> Hearing:

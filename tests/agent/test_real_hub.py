@@ -107,6 +107,24 @@ def test_its_key_is_registered_and_a_second_one_waits(desk: Desk) -> None:
     assert desk.listed["agent_keys_pending"] == []
 
 
+def test_a_version_that_another_key_signed_is_not_taken(desk: Desk) -> None:
+    first, second = pushed(desk, "signed-evil.com"), to_text(b"k" * 32)
+    assert first
+    assert "placed" in desk.once()
+    before = desk.agent.out.read_bytes()
+    (kept,) = desk.agent.out.parent.rglob("hub-*.pub")
+    kept.write_text(second + "\n")
+    pushed(desk, "more-signed-evil.com")
+    code, _, errors = desk.agent.once()
+    assert code == 1
+    assert "another key" in errors
+    assert "hub-key" in errors
+    assert desk.agent.out.read_bytes() == before
+    kept.unlink()
+    assert "placed" in desk.once()
+    assert "more-signed-evil.com" in desk.agent.out.read_text()
+
+
 def test_a_receipt_with_a_wrong_signature_is_refused(desk: Desk) -> None:
     object_id = pushed(desk, "forged-evil.com")
     desk.once()

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from bayanihan.agent.place import unwritten
+from bayanihan.agent.trust import Trust
 from bayanihan.core import feed_delta
 from bayanihan.errors import CODES, BayanihanError, Refused, Unavailable
 
@@ -59,9 +60,13 @@ class Hub:
         address: where it is, such as `http://127.0.0.1:8420`.
         key: the API key, or "" to see what is public.
         profile: what loads the feeds, such as `control-network`; "" for no profile.
+        trust: whose signature counts; None to look at digests alone.
     """
 
-    def __init__(self, address: str, key: str, profile: str = "") -> None:
+    def __init__(
+        self, address: str, key: str, profile: str = "", trust: Trust | None = None
+    ) -> None:
+        self._trust = trust
         self._asked = {"profile": profile} if profile else {}
         self.address = address.rstrip("/")
         if not self.address.startswith(("http://", "https://")):
@@ -95,9 +100,9 @@ class Hub:
             The version, or None when `etag` is still the latest.
 
         Raises:
-            Unavailable: `hub-unreachable`, `overloaded`, `feed-damaged` (cut short, empty, or
-                of another digest), `disk-full`.
-            Refused: what the hub refused.
+            Unavailable: `hub-unreachable`, `overloaded`, `feed-damaged` (cut short, empty, of
+                another digest, or not signed by the hub), `disk-full`.
+            Refused: what the hub refused; `hub-key-changed`.
         """
         headers = {"If-None-Match": etag} if etag else {}
         since = self._asked | ({"since": base.cursor} if base and etag else {})
@@ -110,8 +115,10 @@ class Hub:
                     answer.read()
                     raise refusal_of(answer)
                 if not base or not _is_delta(answer):
-                    return _received(answer, _stored(answer, path))
-                changed = _changed(answer, base, path)
+                    fetched = _received(answer, _stored(answer, path))
+                    self._check(feed, answer, f"sha-256={fetched.digest}")
+                    return fetched
+                changed = self._changed(feed, answer, base, path)
             return changed or self.fetch(feed, etag, path)
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise Unavailable("feed-damaged", f"{feed} arrived damaged: {error}") from error
@@ -131,6 +138,31 @@ class Hub:
         if not answer.is_success:
             raise refusal_of(answer)
 
+    def _check(self, feed: str, answer: httpx.Response, digest: str) -> None:
+        if self._trust is not None:
+            cursor, signature, key = (
+                answer.headers.get(f"Bayanihan-{name}", "")
+                for name in ("Cursor", "Signature", "Key")
+            )
+            self._trust.check(feed, cursor, digest, signature, key)
+
+    def _changed(self, feed: str, answer: httpx.Response, base: Base, path: Path) -> Fetched | None:
+        """The version that a delta leads to, written to disk; None when it leads to no such one."""
+        try:
+            if base.path.stat().st_size > DELTA_LIMIT_BYTES:
+                return None
+            delta = msgspec.json.decode(b"".join(_bounded(answer)), type=feed_delta.Delta)
+            if answer.headers.get("Bayanihan-Cursor") != delta.cursor:
+                return None
+            self._check(feed, answer, delta.digest)
+            body = feed_delta.apply(base.path.read_bytes(), delta)
+        except (msgspec.MsgspecError, UnicodeDecodeError, OSError, Refused, Unavailable):
+            return None  # the whole file says what is wrong
+        if delta.since != base.cursor:
+            return None
+        digest = _written(iter([body]), path)
+        return Fetched(f'"{delta.etag}"', delta.cursor, digest, delta.items)
+
     def _unreachable(self, error: httpx.RequestError) -> Unavailable:
         reason = str(error) or type(error).__name__
         message = f"The hub at {self.address} cannot be reached: {reason}"
@@ -140,22 +172,6 @@ class Hub:
 def _is_delta(answer: httpx.Response) -> bool:
     kind: str = answer.headers.get("Content-Type", "")
     return kind.partition(";")[0] == feed_delta.MEDIA_TYPE
-
-
-def _changed(answer: httpx.Response, base: Base, path: Path) -> Fetched | None:
-    """The version that a delta leads to, written to disk; None when it leads to no such one."""
-    try:
-        if base.path.stat().st_size > DELTA_LIMIT_BYTES:
-            return None
-        text = b"".join(_bounded(answer))
-        delta = msgspec.json.decode(text, type=feed_delta.Delta)
-        body = feed_delta.apply(base.path.read_bytes(), delta)
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError, Refused):
-        return None
-    if delta.since != base.cursor or answer.headers.get("Bayanihan-Cursor") != delta.cursor:
-        return None
-    digest = _written(iter([body]), path)
-    return Fetched(f'"{delta.etag}"', delta.cursor, digest, delta.items)
 
 
 def _stored(answer: httpx.Response, path: Path) -> str:

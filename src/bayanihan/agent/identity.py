@@ -29,7 +29,7 @@ def identity(folder: Path, entropy: Callable[[int], bytes]) -> signing.SigningKe
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            _keep(path, signing.to_text(entropy(32)) + "\n")
+            keep(path, signing.to_text(entropy(32)) + "\n")
         text = path.read_text(encoding="ascii").strip()
     except UnicodeDecodeError:
         text = ""
@@ -39,7 +39,8 @@ def identity(folder: Path, entropy: Callable[[int], bytes]) -> signing.SigningKe
     return signing.SigningKey(signing.from_text(text, size_bytes=32, where=str(path)))
 
 
-def _keep(path: Path, text: str) -> None:
+def keep(path: Path, text: str) -> None:
+    """Write a file whole under a name that is free; one that is there already stays."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     draft = Path(name)
     try:

@@ -19,6 +19,7 @@ from bayanihan.agent.follow import follow
 from bayanihan.agent.hub import Hub
 from bayanihan.agent.identity import identity
 from bayanihan.agent.place import Place
+from bayanihan.agent.trust import Trust
 from bayanihan.agent.turn import Follower, Order
 from bayanihan.commands.hub_client import DEFAULT_HUB, HubOption, KeyOption, key_or_admin
 from bayanihan.core.receipt import FEED_LIMIT, is_feed
@@ -49,6 +50,9 @@ def agent(
     once: Annotated[bool, Parameter(negative="", help="Look once, then end.")] = False,
     every: Annotated[float, Parameter(help="Seconds between two looks.")] = 5.0,
     profile: Annotated[str, Parameter(help="Where it is: office, mail, control-network.")] = "",
+    hub_key: Annotated[
+        str, Parameter(help="The hub's public key, base64; kept from the first look unless given.")
+    ] = "",
     public: Annotated[
         bool, Parameter(negative="", help="Follow without a key what anybody may see.")
     ] = False,
@@ -66,6 +70,9 @@ def agent(
     control) and BAYANIHAN_EXPECT (the text that PROBE must print for a canary). It has 60
     seconds. A file named `pause` in the state folder stops all changes until it is removed.
 
+    Each version must be signed by the hub. The key that signs the first one is kept in the
+    state folder, and no other is taken after it; --hub-key names the right one beforehand.
+
     The key needs the scopes feed and receipt. With --public there is no key: only what is
     public is seen, and no receipt is sent.
 
@@ -82,11 +89,12 @@ def agent(
         probe=_command(probe, "--probe"),
         control=control or f"control-{secrets.token_hex(8)}.bayanihan.invalid",
     )
+    trust = Trust(folder, hub, hub_key)
     chance = random.SystemRandom()
     with _stopping(), contextlib.ExitStack() as held:
         place = held.enter_context(contextlib.closing(Place(out)))
         held.callback(place.drop_incoming)
-        connection = held.enter_context(contextlib.closing(Hub(hub, signed_by, profile)))
+        connection = held.enter_context(contextlib.closing(Hub(hub, signed_by, profile, trust)))
         follower = Follower(
             order,
             connection,

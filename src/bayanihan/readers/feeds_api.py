@@ -107,6 +107,10 @@ class Version(Protocol):
 class Source(Protocol):
     """Where versions come from. See `feeds.Press`."""
 
+    @property
+    def public_key(self) -> str:
+        """The key that versions are signed with, base64; "" where they are not."""
+
     def feed_of(self, path: str) -> str:
         """The feed that a file belongs to. Raises `Refused("not-found")`."""
 
@@ -216,7 +220,8 @@ def routes(
 
         Send the `ETag` back as `If-None-Match`; 304 says that nothing changed. `Bayanihan-Digest`
         is the SHA-256 of the body, `Bayanihan-Cursor` what a receipt names, `Bayanihan-TLP` the
-        strictest marking inside, `Bayanihan-Signature` the hub's over the digest. With `since`,
+        strictest marking inside, `Bayanihan-Signature` the hub's over the digest, made with
+        `Bayanihan-Key`. With `since`,
         the cursor of the version that you have, only what changed is sent, where that is known;
         `Bayanihan-Delta` says which of the two came. `profile` is what loads the feed: `office`,
         `mail`, or `control-network`, for which nothing ever blocks.
@@ -236,10 +241,10 @@ def routes(
             if delta:
                 text = msgspec.json.encode(delta)
                 body, name = Body(lambda: iter((text,)), len(text), feed_delta.MEDIA_TYPE), since
-                headers |= _seal(delta.digest, delta.signature)
+                headers |= _seal(delta.digest, delta.signature, source.public_key)
         if body.media_type != feed_delta.MEDIA_TYPE:
             await counter.sealed(found)
-            headers |= _seal(f"sha-256={found.digest}", found.signature)
+            headers |= _seal(f"sha-256={found.digest}", found.signature, source.public_key)
         coding = coding_of(request.headers.get("accept-encoding", ""), body.size_bytes)
         if coding:
             packed = await counter.packed(found, body, f"{path} {name}", coding)
@@ -360,9 +365,14 @@ def _answer(body: Body, headers: dict[str, str], *, empty: bool) -> Response[byt
     return Stream(body.pieces, headers=headers, media_type=body.media_type)
 
 
-def _seal(digest: str, signature: str) -> dict[str, str]:
-    signed = {"Bayanihan-Signature": f"ed25519={signature}"} if signature else {}
-    return {"Bayanihan-Digest": digest, **signed}
+def _seal(digest: str, signature: str, key: str) -> dict[str, str]:
+    if not signature:
+        return {"Bayanihan-Digest": digest}
+    return {
+        "Bayanihan-Digest": digest,
+        "Bayanihan-Signature": f"ed25519={signature}",
+        "Bayanihan-Key": f"ed25519={key}",
+    }
 
 
 def _noted(making: asyncio.Future[Version]) -> None:

@@ -51,6 +51,7 @@ class Press:
         hub: the hub's name.
         examine: asks the engine of a format about the files of a version; may take long.
         sign: the hub's signature over some bytes; None where versions are not signed.
+        public_key: the key that they are signed with, base64.
         patience_s: an engine that takes longer over a whole file is asked about what changed
             before a version is published, and about the whole after.
     """
@@ -68,8 +69,10 @@ class Press:
         hub: str = "bayanihan",
         examine: Examine = unexamined,
         sign: Callable[[bytes], bytes] | None = None,
+        public_key: str = "",
         patience_s: float = PATIENCE_S,
     ) -> None:
+        self.public_key = public_key
         self._active = active
         self._maker = Maker(
             active,
