@@ -28,6 +28,14 @@ from bayanihan.errors import Refused
 _EVERY_LIMIT_S = 86_400.0
 
 
+HubKeyOption = Annotated[
+    str, Parameter(help="The hub's public key, base64; kept from the first look unless given.")
+]
+ControlOption = Annotated[
+    str, Parameter(help="A name that must not be blocked; made up unless given.")
+]
+
+
 class Stopped(BaseException):
     """A person or the system asked this process to end."""
 
@@ -41,18 +49,14 @@ def agent(
     probe: Annotated[
         str, Parameter(help="Command: exit 0 when the engine blocks the name {}, 1 when not.")
     ] = "",
-    control: Annotated[
-        str, Parameter(help="A name that must not be blocked; made up unless given.")
-    ] = "",
+    control: ControlOption = "",
     state: Annotated[
         Path | None, Parameter(help="Folder of the agent's own key; in your home unless given.")
     ] = None,
     once: Annotated[bool, Parameter(negative="", help="Look once, then end.")] = False,
     every: Annotated[float, Parameter(help="Seconds between two looks.")] = 5.0,
     profile: Annotated[str, Parameter(help="Where it is: office, mail, control-network.")] = "",
-    hub_key: Annotated[
-        str, Parameter(help="The hub's public key, base64; kept from the first look unless given.")
-    ] = "",
+    hub_key: HubKeyOption = "",
     public: Annotated[
         bool, Parameter(negative="", help="Follow without a key what anybody may see.")
     ] = False,
@@ -89,12 +93,13 @@ def agent(
         probe=_command(probe, "--probe"),
         control=control or f"control-{secrets.token_hex(8)}.bayanihan.invalid",
     )
-    trust = Trust(folder, hub, hub_key)
     chance = random.SystemRandom()
     with _stopping(), contextlib.ExitStack() as held:
         place = held.enter_context(contextlib.closing(Place(out)))
         held.callback(place.drop_incoming)
-        connection = held.enter_context(contextlib.closing(Hub(hub, signed_by, profile, trust)))
+        connection = held.enter_context(
+            contextlib.closing(Hub(hub, signed_by, profile, Trust(folder, hub, hub_key)))
+        )
         follower = Follower(
             order,
             connection,
