@@ -74,9 +74,7 @@ def agent(
     control) and BAYANIHAN_EXPECT (the text that PROBE must print for a canary). It has 60
     seconds. A file named `pause` in the state folder stops all changes until it is removed.
 
-    Each version must be signed by the hub. The key that signs the first one is kept in the
-    state folder, and no other is taken after it; --hub-key names the right one beforehand.
-
+    Each version must be signed by the hub: with --hub-key, or the key that signed the first.
     The key needs the scopes feed and receipt. With --public there is no key: only what is
     public is seen, and no receipt is sent.
 
