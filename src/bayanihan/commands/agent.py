@@ -74,9 +74,8 @@ def agent(
     control) and BAYANIHAN_EXPECT (the text that PROBE must print for a canary). It has 60
     seconds. A file named `pause` in the state folder stops all changes until it is removed.
 
-    Each version must be signed by the hub: with --hub-key, or the key that signed the first.
-    The key needs the scopes feed and receipt. With --public there is no key: only what is
-    public is seen, and no receipt is sent.
+    Versions are signed, with HUB-KEY or what signed the first. The key needs the scopes feed
+    and receipt. With --public there is no key: only what is public is seen, without receipts.
 
     Example: bayanihan agent --feed rpz.zone --out rpz.zone --check 'named-checkzone rpz {}'
     """
