@@ -11,7 +11,6 @@ from litestar import Litestar, get
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from bayanihan import __version__
 from bayanihan.commands.law_files import open_rulebook, today
@@ -33,6 +32,7 @@ from bayanihan.readers.feeds import hearing_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import policy_api
 from bayanihan.web import pages
+from bayanihan.web.description import Description
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.law import law_handlers, law_pages, record_handlers, shelf_handlers
 from bayanihan.web.shortcut import past_the_framework
@@ -111,7 +111,7 @@ def create_app(hub: Hub) -> Any:
             version=__version__,
             # All below this path is the framework's own, its errors included: no more than this.
             path="/api/openapi.json",
-            render_plugins=[JsonRenderPlugin(path="/")],
+            render_plugins=[Description(stream.DESCRIBED)],
             use_handler_docstrings=True,
         ),
         logging_config=None,

@@ -37,6 +37,40 @@ _START: dict[str, Any] = {
 }
 
 
+# What the framework cannot tell of a handler that it does not serve.
+DESCRIBED: dict[str, Any] = {
+    "/api/stream": {
+        "get": {
+            "summary": "Stream",
+            "description": "Entries as server-sent events, as they are accepted; it does not end."
+            " Each event's id resumes after it. The event `reset` says that history changed, or"
+            " that you read too slowly: begin anew, or with the last id that you have.",
+            "operationId": "ApiStream",
+            "parameters": [
+                {
+                    "name": "Last-Event-ID",
+                    "in": "header",
+                    "description": "The id after which to go on.",
+                    "schema": {"type": "string"},
+                },
+                {
+                    "name": "after",
+                    "in": "query",
+                    "description": "The same; `now` for what is new alone.",
+                    "schema": {"type": "string"},
+                },
+            ],
+            "responses": {
+                "200": {
+                    "description": "A stream that stays open, with a comment every 15 s.",
+                    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                }
+            },
+        }
+    }
+}
+
+
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
