@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -25,11 +27,14 @@ from bayanihan.sandbox.attest import (
     sign,
     statement_of,
 )
+from bayanihan.sandbox.corpus import read_folder, write_folder
 from bayanihan.sandbox.gate import read_rule
 from bayanihan.sandbox.isolate import Isolator, Limits, isolator_of, strongest
 from bayanihan.sandbox.report import page
 from bayanihan.sandbox.rerun import rerun as ask_again
 from bayanihan.sandbox.result import encode_result, read_result
+from bayanihan.sandbox.seal import check_revealed, commitment_of, read_commitment
+from bayanihan.sandbox.seal import seal as make_sealed
 from bayanihan.sandbox.selfcheck import selfcheck as run_selfcheck
 from bayanihan.sandbox.shift import open_corpus
 from bayanihan.sandbox.skeleton import write_skeleton
@@ -37,6 +42,7 @@ from bayanihan.sandbox.tool import load_tool
 from bayanihan.sandbox.trial import Order, Trial, check_previous, workers_allowed
 from bayanihan.sandbox.trust import read_trust
 from bayanihan.sandbox.trust import verify as verify_envelope
+from bayanihan.sandbox.writing import shipped_names
 
 app = App(
     name="trial",
@@ -219,6 +225,56 @@ def verify(
         print(as_json_text(trial_print.verified_json(verified, repeated)))
     else:
         trial_print.show_verified(verified, repeated)
+
+
+@app.command
+def corpora(*, json: JsonOption = False) -> None:
+    """The corpora that ship, with their Merkle roots and what they cannot show.
+
+    Example: bayanihan trial corpora
+    """
+    found = [open_corpus(name) for name in shipped_names()]
+    if json:
+        print(as_json_text([trial_print.corpus_json(each) for each in found]))
+        return
+    for each in found:
+        trial_print.show_corpus(each)
+
+
+@app.command
+def seal(
+    corpus: str,
+    *,
+    out: Annotated[Path, Parameter(help="A new folder; keep it from vendors.")],
+    commitment: Annotated[Path, Parameter(help="What is published before the trial.")],
+) -> None:
+    """Make a held-out split: changed in secret, salted, with canaries, and committed to.
+
+    Example: bayanihan trial seal mail-en-th --out held-out --commitment held-out.json
+    """
+    sealed = make_sealed(open_corpus(corpus), secrets.randbelow, secrets.token_bytes)
+    write_folder(sealed, out)
+    out.chmod(0o700)
+    write_new(commitment, msgspec.json.format(msgspec.json.encode(commitment_of(sealed))) + b"\n")
+    print(f"{out}: {len(sealed.items)} items. Keep them from vendors until you reveal them.")
+    print(f"{commitment}: the commitment. Publish it before the trial.")
+
+
+@app.command
+def reveal(
+    folder: Path, *, commitment: Annotated[Path, Parameter(help="What was published.")]
+) -> None:
+    """Check that a revealed split is the one that was committed to.
+
+    Example: bayanihan trial reveal held-out --commitment held-out.json
+    """
+    try:
+        data = commitment.read_bytes()
+    except OSError as error:
+        raise Refused("cannot-read", error.strerror or str(error), where=str(commitment)) from None
+    said = read_commitment(data, str(commitment))
+    check_revealed(read_folder(folder), said)
+    print(f"{folder}: this is what was committed to, {said.root}")
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bayanihan.errors import one_line
 from bayanihan.sandbox.attest import Statement
+from bayanihan.sandbox.corpus import Corpus
 from bayanihan.sandbox.report import percent, signed
 from bayanihan.sandbox.rerun import Repeated
 from bayanihan.sandbox.result import Result, Score
@@ -57,6 +58,32 @@ def show_result(result: Result, out: Path, report: Path) -> None:
     print(f"  cost                {cost.p50_us / 1000:.2f} ms an item (median), cold start "
           f"{cost.cold_start_s:.2f} s, {cost.peak_memory_bytes >> 20} MiB")  # fmt: skip
     print(f"{out}: the result. {report}: the page.")
+
+
+def corpus_json(corpus: Corpus) -> dict[str, Any]:
+    """What is known about a corpus, as data."""
+    card = corpus.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "root": f"sha256:{corpus.root}",
+        **corpus.counts(),
+        "training": len(corpus.training),
+        "languages": sorted({item.language for item in corpus.items}),
+        "base_rate": card.base_rate,
+        "limits": card.limits,
+    }
+
+
+def show_corpus(corpus: Corpus) -> None:
+    """What is known about a corpus."""
+    told = corpus_json(corpus)
+    print(f"{told['name']} {told['version']}: {corpus.card.about}")
+    counts = f"{told['attack']} attacks, {told['legitimate']} legitimate"
+    print(f"  {counts}, {told['training']} to train on; {' '.join(told['languages'])}")
+    print(f"  {told['root']}")
+    for limit in told["limits"]:
+        print(f"  - {limit}")
 
 
 def show_checks(level: str, checks: Sequence[Check]) -> None:
