@@ -30,7 +30,7 @@ from bayanihan.readers import (
 )
 from bayanihan.readers.feeds import hearing_api
 from bayanihan.registry import api as registry_api
-from bayanihan.registry import policy_api
+from bayanihan.registry import confirming, policy_api
 from bayanihan.web import pages
 from bayanihan.web.description import Description
 from bayanihan.web.errors import on_any, on_http, on_ours
@@ -92,9 +92,11 @@ def create_app(hub: Hub) -> Any:
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         hub.broadcast.start()
         hub.heads.start()
+        hub.confirmed.start()
         try:
             yield
         finally:
+            await hub.confirmed.stop()
             await hub.heads.stop()
             await hub.broadcast.stop()
 
@@ -117,4 +119,5 @@ def create_app(hub: Hub) -> Any:
         logging_config=None,
     )
     shorter = past_the_framework(app, {("POST", intake_api.PATH): hub.push.plain})
-    return hub.entrance.around(shorter)
+    entered = hub.entrance.around(shorter)
+    return confirming(entered, hub.confirmed, hub.caught_up) if hub.confirmed.shared else entered

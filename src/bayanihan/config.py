@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int = 8420
     name: str = "bayanihan"
+    store: str = ""
     public_url: str = ""
     own_names: tuple[str, ...] = ()
     stale_after_s: int = 3_600

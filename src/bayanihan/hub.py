@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import functools
 import hashlib
@@ -27,13 +28,17 @@ from bayanihan.intake import take_back
 from bayanihan.intake.objects import Result
 from bayanihan.intake.upload import Uploads
 from bayanihan.ledger import (
+    Confirming,
     ErasureList,
     Folding,
     Ledger,
     Projection,
     Upkeep,
+    check_signer,
     retain,
     state_digest,
+    store_at,
+    take_turn,
 )
 from bayanihan.readers import (
     heads,
@@ -62,6 +67,7 @@ from bayanihan.readers.protection import APPLIED, Expressed
 from bayanihan.registry import (
     FOUNDER,
     AgentKeys,
+    Confirmed,
     Office,
     Registry,
     StateNoted,
@@ -79,6 +85,7 @@ logger = logging.getLogger(__name__)
 
 ADMIN_KEY_FILE = "admin.key"
 SIGNING_KEY_FILE = "signing.key"
+FOLDED_WITHIN_S = 2.0
 PROJECTIONS: tuple[type[Projection], ...] = (
     Registry,
     Active,
@@ -106,7 +113,7 @@ class Hub:
         self.folder = folder
         self.settings = settings or load_settings(folder)
         self._lock = _locked(folder / "lock")
-        self.ledger = Ledger(folder)
+        self.ledger = Ledger(folder, store=store_at(self.settings.store))
         place = (folder / "projections", self.ledger.epoch, self.ledger.length)
         self.registry = Registry(*place)
         self.active = Active(*place)
@@ -116,9 +123,17 @@ class Hub:
         self.registry.now_us = self.ledger.now_us
         self.office = Office(self.ledger, self.registry, secrets.token_bytes)
         self.office.fold()
+        self.confirmed = Confirming(
+            self.ledger,
+            self.office.fold,
+            edition=lambda: self.registry.edition,
+            told=self._tell,
+        )
+        self.keys = Confirmed(self.registry, self.confirmed)
+        signing_key = _signing_key(folder)
+        check_signer(self.ledger, signing_key.public, folder / SIGNING_KEY_FILE)
         if not self.registry.members:
             self._found()
-        signing_key = _signing_key(folder)
         self.engines = Engines()
         self.never_block = NeverBlock(
             never_block_lines(), _is_public_suffix, self.settings.own_names, warning_lists()
@@ -140,19 +155,19 @@ class Hub:
         )
         self.broadcast = stream.Broadcast(
             self.ledger,
-            renew=lambda viewer: self.registry.viewer(viewer.key),
+            renew=lambda viewer: self.keys.viewer(viewer.key),
             limit=stream.subscriber_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
             some_ended=self.registry.some_ended,
         )
         self.entrance = entrance.Entrance(
-            self.registry, self.settings.limits, self.settings.proxy, time.monotonic
+            self.keys, self.settings.limits, self.settings.proxy, time.monotonic
         )
         self.office.told = self._review
         self.console = Console(
             self.ledger, self.registry, self.active, self.press, self.protection.board
         )
         self.sessions = Sessions(
-            self.ledger, self.registry.sign_in, self.registry.viewer, secrets.token_bytes
+            self.ledger, self.keys.sign_in, self.keys.viewer, secrets.token_bytes
         )
         self.push = intake_api.Push(self.ledger, self.registry, self.defaults)
         self.erasures = ErasureList(folder, self.ledger)
@@ -226,10 +241,14 @@ class Hub:
     def _found(self) -> None:
         """The first start: write the members and the operator's key, and keep its text."""
         changes, text = founding_changes(self.ledger.now_us(), secrets.token_bytes)
-        _keep_secret(self.folder / ADMIN_KEY_FILE, text)
-        self.ledger.append([draft_of(change, FOUNDER) for change in changes])
+        path = self.folder / ADMIN_KEY_FILE
+        _keep_secret(path, text)
+        drafts = [draft_of(change, FOUNDER) for change in changes]
+        if self.ledger.append_first(drafts):
+            self.new_admin_key = text
+        else:  # another node was quicker, and holds the key that counts
+            path.unlink()
         self.office.fold()
-        self.new_admin_key = text
 
     new_admin_key = ""
 
@@ -256,10 +275,29 @@ class Hub:
             "folding": self.folding.failed,
             "heads": self.heads.failed,
             "streams": self.broadcast.failed,
+            "record": self.confirmed.failed,
         }
 
+    def _tell(self) -> None:
+        """Another node changed the registry."""
+        self.office.told()
+
+    async def caught_up(self, path: str) -> None:
+        """Wait a moment until feeds hold what the record held when this was called."""
+        length = self.ledger.length
+        until_s = time.monotonic() + FOLDED_WITHIN_S
+        while path.startswith("/feeds/") and self.active.position < length:
+            if time.monotonic() > until_s:
+                return
+            await asyncio.sleep(0.01)
+
     def keep_up(self) -> None:
-        """The hourly work: retention, then the digest of state into the record."""
+        """The hourly work: retention, then the digest of state into the record.
+
+        Where several nodes serve the ledger, one of them does it.
+        """
+        if self.confirmed.shared and not take_turn(self.ledger):
+            return
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
         self.taxii.statuses.forget_old()
         self.disputes.forget_old()

@@ -39,6 +39,9 @@ def up(
     data: DataOption = Path(DEFAULT_DATA),
     host: Annotated[str, Parameter(help="Address to listen on.")] = "",
     port: Annotated[int | None, Parameter(help="Port to listen on.")] = None,
+    store: Annotated[
+        str, Parameter(help="Where the ledger is, if not in the data directory: postgresql://…")
+    ] = "",
     demo: Annotated[
         bool, Parameter(negative="", help="Play a short exercise across the region.")
     ] = False,
@@ -52,7 +55,7 @@ def up(
     )
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = load_settings(data)
-    changes = {"host": host, "port": port}
+    changes = {"host": host, "port": port, "store": store}
     given = {name: value for name, value in changes.items() if value not in ("", None)}
     settings = checked(msgspec.structs.replace(settings, **given))
     # Until it serves, the hub owes nobody anything: it ends as a crash would end it.

@@ -1,5 +1,6 @@
 """The official record. This is its door: rooms import from here and from nowhere behind it."""
 
+from bayanihan.ledger.confirming import Confirming
 from bayanihan.ledger.copying import back_up, restore
 from bayanihan.ledger.door import Ledger, steady_us, wall_us
 from bayanihan.ledger.engine import ConnectionLost, Store
@@ -12,7 +13,7 @@ from bayanihan.ledger.projection import Projection, Scan
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import Change, Document, State, apply_changes
 from bayanihan.ledger.store import BodyPage, Head, Item, LedgerContract, Page, Where
-from bayanihan.ledger.upkeep import Upkeep, retain, state_digest
+from bayanihan.ledger.upkeep import Upkeep, check_signer, retain, state_digest, take_turn
 from bayanihan.ledger.verify import Report, check_ledger, check_projection
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Appended",
     "BodyPage",
     "Change",
+    "Confirming",
     "ConnectionLost",
     "Document",
     "Draft",
@@ -48,6 +50,7 @@ __all__ = [
     "back_up",
     "check_ledger",
     "check_projection",
+    "check_signer",
     "evidence_of",
     "leaf_of",
     "read_erasures",
@@ -56,5 +59,6 @@ __all__ = [
     "state_digest",
     "steady_us",
     "store_at",
+    "take_turn",
     "wall_us",
 ]

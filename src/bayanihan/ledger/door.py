@@ -128,6 +128,23 @@ class Ledger:
         appended: list[Appended] = self._blocking(Job(_unset, drafts=drafts))
         return appended
 
+    def append_first(self, drafts: Sequence[Draft]) -> bool:
+        """Commit drafts if the record is empty; whether it was."""
+        empty: list[bool] = []
+
+        def look(_: Documents) -> None:
+            if self.store.last()[0]:
+                raise Refused("in-use", "The record has begun")
+            empty.append(True)
+
+        try:
+            self._blocking(Job(_unset, drafts=drafts, change=look))
+        except Refused as error:
+            if error.code != "in-use":
+                raise
+            self.refresh()
+        return bool(empty)
+
     async def append_soon(self, drafts: Sequence[Draft]) -> list[Appended]:
         """As `append`, without blocking the event loop."""
         appended: list[Appended] = await self._awaited(Job(_unset, drafts=drafts))

@@ -191,6 +191,14 @@ class Store(Protocol):
         """The engine's own clock in UTC microseconds, where that is the one that counts."""
         ...
 
+    @property
+    def confirmed_s(self) -> float | None:
+        """When, by the monotonic clock, this was last proved to be the record in force.
+
+        None where this process writes alone: then there is no doubt.
+        """
+        ...
+
     def start(self, advance: Callable[[Turn], None]) -> None:
         """Begin what an engine does beside the writer.
 
@@ -204,6 +212,10 @@ class Store(Protocol):
 
     def meta(self, name: str) -> bytes:
         """A fixed value of this ledger, such as its epoch."""
+        ...
+
+    def claim_meta(self, name: str, value: bytes) -> bytes:
+        """Write a fixed value unless there is one; what stands now."""
         ...
 
     def set_meta(self, name: str, value: bytes) -> None:

@@ -39,6 +39,8 @@ from bayanihan.ledger.rows import COLUMNS, ENTRY_COLUMNS, HASH_SIZE_BYTES, entry
 logger = logging.getLogger(__name__)
 
 WRITE_WITHIN_S = 15.0
+# Whoever asks how far the record has come is a request that waits.
+ASKED_WITHIN_S = 2.0
 _NEVER = float("-inf")
 _ROWS_AT_ONCE = 1_000
 # From so many rows on COPY beats statements that are sent together.
@@ -58,6 +60,7 @@ _ERASE = (
 )
 _PLACE = "SELECT position, stamp, peaks, partitions FROM place"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8"
+_TURN = f"SELECT position, stamp, peaks, ({_NOW}) FROM place"
 
 
 class PostgresStore:
@@ -119,7 +122,7 @@ class PostgresStore:
         return self._steady_us() + self._offset_us
 
     @property
-    def confirmed_s(self) -> float:
+    def confirmed_s(self) -> float | None:
         """When, by the monotonic clock, the database last proved to be the one in force."""
         return self._nodes.confirmed_s if self._nodes else _NEVER
 
@@ -320,8 +323,8 @@ class PostgresStore:
     def turn(self) -> Turn | None:
         """Where the record stands at this moment."""
         began_us = self._steady_us()
-        question = f"{_PLACE.replace(' FROM', f', ({_NOW}) FROM')}"
-        position, stamp_us, peaks, _, clock_us = self.ask(question)[0]
+        row = self._links.ask(lambda link: link.execute(_TURN).fetchone(), ASKED_WITHIN_S)
+        position, stamp_us, peaks, clock_us = row
         self._set_clock(clock_us, (began_us + self._steady_us()) // 2)
         return _turn(position, stamp_us, peaks)
 

@@ -21,6 +21,7 @@ from bayanihan.ledger.engine import ConnectionLost
 SCHEMA = "bayanihan"
 OLDEST_SERVER = 150_000
 READ_WITHIN_S = 10.0
+STARTED_WITHIN_S = 3.0
 # On the event loop a wait stops everybody: there the answer is "away" at once.
 READ_ON_LOOP_WITHIN_S = 0.5
 RETRY_EVERY_S = 0.05
@@ -136,7 +137,8 @@ class Links:
             lambda link: link.execute(
                 "SELECT current_setting('server_version_num')::int,"
                 " current_setting('server_encoding')"
-            ).fetchone()
+            ).fetchone(),
+            STARTED_WITHIN_S,
         )
         if version < OLDEST_SERVER:
             message = f"PostgreSQL {version // 10_000} is too old: 15 or later will do"

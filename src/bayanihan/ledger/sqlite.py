@@ -174,6 +174,10 @@ class SqliteStore:
     def now_us(self) -> None:
         """This machine's clock counts."""
 
+    @property
+    def confirmed_s(self) -> None:
+        """Nobody else writes."""
+
     def start(self, advance: Callable[[Turn], None]) -> None:
         """Begin to fold the WAL back. Nobody else writes, so `advance` is never called."""
         connection = self._connect(_READER_CACHE_KIB)
@@ -208,6 +212,12 @@ class SqliteStore:
         if row is None:
             raise Broken("record-damaged", f"{self.path.name} has no {name}")
         return bytes(row[0])
+
+    def claim_meta(self, name: str, value: bytes) -> bytes:
+        """Write a fixed value unless there is one; what stands now."""
+        with self.transaction():
+            self.writing.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
+        return self.meta(name)
 
     def set_meta(self, name: str, value: bytes) -> None:
         """Write a fixed value, durably, on a ledger that nobody else has open."""

@@ -11,9 +11,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 
 import msgspec
 
+from bayanihan.errors import Refused
 from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.engine import Store
 from bayanihan.ledger.entry import Entry
@@ -22,6 +24,7 @@ from bayanihan.ledger.state import Change
 logger = logging.getLogger(__name__)
 
 RETENTION = "retention"
+UPKEEP = "upkeep"
 EVERY_S = 3_600.0
 # A hub that is started often must not put off what is due, nor do it while it starts.
 FIRST_S = 300.0
@@ -71,6 +74,31 @@ def _aged(store: Store, audience: int, after: int, until: int) -> list[Entry]:
     found = [store.entry(position) for position in positions]
     aged = [entry for entry in found if entry is not None and not entry.erased]
     return sorted(aged, key=lambda entry: (entry.origin, entry.object_id))
+
+
+def take_turn(ledger: Ledger) -> bool:
+    """Whether the hourly work is this node's to do now; another's once it began."""
+    now_us, found = ledger.now_us(), ledger.state.get(UPKEEP, "turn")
+    if found and now_us - int(found.value) < EVERY_S * 1_000_000 * 3 // 4:
+        return False
+    version = found.version if found else 0
+    return ledger.state.put([Change(UPKEEP, "turn", b"%d" % now_us, expected=version)])
+
+
+def check_signer(ledger: Ledger, public: bytes, path: Path) -> None:
+    """Hold all nodes of a ledger to one signing key.
+
+    Raises:
+        Refused: `bad-setting` where another key has signed for this ledger.
+    """
+    if ledger.store.confirmed_s is None or ledger.store.claim_meta("signer", public) == public:
+        return
+    raise Refused(
+        "bad-setting",
+        "The other nodes of this ledger sign with another key",
+        where=str(path),
+        next_step="Copy signing.key from a node that serves this ledger.",
+    )
 
 
 class Upkeep:

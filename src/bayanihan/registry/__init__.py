@@ -20,6 +20,7 @@ from bayanihan.registry.changes import (
     StateNoted,
     draft_of,
 )
+from bayanihan.registry.confirmed import Confirmed, Keyring, confirming
 from bayanihan.registry.founding import FOUNDER, founding_changes, member_facts
 from bayanihan.registry.keys import SCOPES, Key, make_key
 from bayanihan.registry.office import KeyOrder, Office, RotationOrder
@@ -33,6 +34,7 @@ __all__ = [
     "AgentKeys",
     "AssetAdded",
     "AssetRemoved",
+    "Confirmed",
     "Constituent",
     "ConstituentAdded",
     "GroupSet",
@@ -43,6 +45,7 @@ __all__ = [
     "KeyOrder",
     "KeyRevoked",
     "KeyRotated",
+    "Keyring",
     "LetIn",
     "Member",
     "MemberAdded",
@@ -53,6 +56,7 @@ __all__ = [
     "RegistryChange",
     "RotationOrder",
     "StateNoted",
+    "confirming",
     "draft_of",
     "founding_changes",
     "make_key",

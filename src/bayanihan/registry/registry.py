@@ -222,6 +222,11 @@ class Registry(Projection):
             raise Refused("not-signed-in", "This key is not known here, or it has ended")
         return self.viewer(key_id)
 
+    @property
+    def edition(self) -> object:
+        """Another object after each change of who may do what."""
+        return self._viewers
+
     def viewer(self, key_id: str) -> Viewer:
         """The viewer that a key stands for now. Raises `Refused("not-signed-in")`."""
         # Taken before the look-up: a change that comes meanwhile puts another in its place.

@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from bayanihan.core.entrance_order import LimitsOrder, ProxyOrder
 from bayanihan.core.marking import PUBLIC, Viewer
 from bayanihan.errors import BayanihanError, Refused
-from bayanihan.registry import Registry
+from bayanihan.registry import Keyring
 from bayanihan.web.errors import refuse
 from bayanihan.web.limiter import Limiter, Place
 from bayanihan.web.proxy import Proxy, source_of
@@ -38,7 +38,7 @@ class Entrance:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: Keyring,
         limits: LimitsOrder,
         proxy: ProxyOrder,
         clock_s: Callable[[], float],

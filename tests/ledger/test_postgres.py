@@ -1,0 +1,169 @@
+"""What only a ledger that several nodes write to must promise."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bayanihan.errors import Broken, Refused, Unavailable
+from bayanihan.ledger import Change, Ledger, Where, check_ledger, store_at
+from bayanihan.ledger.contract.scene import GREEN, SG, draft, numbered, outcomes
+from bayanihan.ledger.postgres import PostgresStore
+from tests.sim.databases import Databases
+
+ALL = Where(kinds=("object", "erased"))
+
+
+@pytest.fixture
+def address(databases: Databases) -> Iterator[str]:
+    """A ledger of the test's own; whole at the end."""
+    address = databases.fresh()
+    yield address
+    store = store_at(address, read_only=True)(Path())
+    with contextlib.closing(store):
+        assert check_ledger(store).faults == []
+
+
+def opened(address: str, folder: Path) -> contextlib.closing[Ledger]:
+    """One node's ledger."""
+    return contextlib.closing(Ledger(folder, store=store_at(address)))
+
+
+def test_a_reader_misses_nothing_that_two_nodes_write(address: str, tmp_path: Path) -> None:
+    """The race that plain sequence numbers lose: see ADR 20."""
+    each, seen, ended = 60, list[int](), threading.Event()
+    with (
+        opened(address, tmp_path / "1") as one,
+        opened(address, tmp_path / "2") as two,
+        opened(address, tmp_path / "3") as reader,
+    ):
+
+        def write(ledger: Ledger, name: int) -> None:
+            for number in range(each):
+                ledger.append([draft(f"note--{name}-{number}", audience=GREEN)])
+
+        def follow() -> None:
+            after = 0
+            while not ended.is_set() or reader.length > after:
+                page = reader.read(SG, after, 7, ALL)
+                seen.extend(item.entry.position for item in page.items)
+                after = page.last
+                reader.wait(after, 0.02)
+                if ended.is_set():
+                    reader.refresh()
+
+        writers = [
+            threading.Thread(target=write, args=(ledger, 4 * at + number))
+            for at, ledger in enumerate((one, two))
+            for number in range(4)
+        ]
+        tail = threading.Thread(target=follow)
+        for thread in (tail, *writers):
+            thread.start()
+        for thread in writers:
+            thread.join()
+        ended.set()
+        tail.join()
+        assert seen == list(range(1, 8 * each + 1))
+        stamps = [entry.stamp_us for entry, _ in reader.scan(0, 1_000)]
+        assert all(early < late for early, late in pairwise(stamps))
+        heads = set()
+        for ledger in (one, two, reader):
+            ledger.refresh()
+            heads.add((ledger.head().size, ledger.head().root))
+        assert len(heads) == 1
+
+
+def test_identity_and_state_hold_across_nodes(address: str, tmp_path: Path) -> None:
+    with opened(address, tmp_path / "1") as one, opened(address, tmp_path / "2") as two:
+        assert outcomes(one.append([draft("note--1", b'{"n":1}')])) == ["accepted"]
+        assert outcomes(two.append([draft("note--1", b'{"n":1}')])) == ["duplicate"]
+        assert outcomes(two.append([draft("note--1", b'{"n":2}')])) == ["conflict"]
+        assert two.erase(SG, "note--1", "a name in it") == [1]
+        assert outcomes(one.append([draft("note--1", b'{"n":1}')])) == ["accepted"]
+        assert one.state.put([Change("room", "a", b"1", expected=0)])
+        assert not two.state.put([Change("room", "a", b"2", expected=0)])
+        found = two.state.get("room", "a")
+        assert found is not None
+        assert two.state.put([Change("room", "a", b"2", expected=found.version)])
+        assert not one.state.put([Change("room", "a", b"3", expected=found.version)])
+
+
+def test_a_commit_whose_answer_was_lost_is_neither_repeated_nor_denied(
+    address: str, databases: Databases, tmp_path: Path
+) -> None:
+    """The connection is ended from outside again and again, at any moment of a batch."""
+    ended = threading.Event()
+
+    def cut() -> None:
+        with databases.server.connection() as link:
+            while not ended.wait(0.1):
+                link.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = %s AND query NOT LIKE 'LISTEN%%'",
+                    (address.rpartition("/")[2],),
+                )
+
+    with opened(address, tmp_path) as ledger:
+        cutter = threading.Thread(target=cut)
+        cutter.start()
+        try:
+            acknowledged = []
+            for number in range(60):
+                one = draft(f"note--{number}", version_us=None, kind="notice")
+                with contextlib.suppress(Unavailable):  # not acknowledged: nothing is promised
+                    acknowledged.append(ledger.append([one])[0].position)
+        finally:
+            ended.set()
+            cutter.join()
+        ledger.refresh()
+        names = [entry.object_id for entry, _ in ledger.scan(0, 1_000)]
+        assert len(names) == len(set(names)), "a fact was entered twice"
+        assert len(acknowledged) == len(set(acknowledged))
+        assert set(acknowledged) <= set(range(1, ledger.length + 1))
+        assert len(acknowledged) > 20
+
+
+def test_a_history_that_was_lost_stops_the_node(databases: Databases, tmp_path: Path) -> None:
+    address = databases.fresh()
+    with opened(address, tmp_path / "1") as ledger:
+        ledger.append(numbered(0, 10))
+        with psycopg.connect(address) as link:  # as on a standby that lacked the last entries
+            link.execute("SET search_path = bayanihan")
+            link.execute("DELETE FROM entries WHERE position > 4")
+            link.execute("UPDATE place SET position = 4, peaks = %s", (ledger.store.node(2, 0),))
+        with pytest.raises(Broken, match="no longer holds"):
+            ledger.append(numbered(10, 11))
+        with pytest.raises(Broken, match="no longer holds"):
+            ledger.append(numbered(11, 12))
+        assert ledger.alarm is not None
+        with pytest.raises(Broken, match="ends before"):
+            ledger.refresh()
+
+
+def test_erasure_leaves_nothing_that_a_query_finds(address: str, tmp_path: Path) -> None:
+    with opened(address, tmp_path) as ledger:
+        ledger.append([draft("note--1", b'"sesame-open"'), draft("note--2", b'"kept"')])
+        ledger.erase(SG, "note--1", "a name in it")
+        with psycopg.connect(address) as link:
+            row = link.execute(
+                "SELECT author, origin, object_id, version, salt, digest, body, same_key,"
+                " object_key, size FROM bayanihan.entries WHERE position = 1"
+            ).fetchone()
+        assert row == (None,) * 9 + (0,)
+        assert ledger.positions_of("note--1") == [3]
+
+
+def test_an_old_server_and_a_wrong_address_are_named(databases: Databases, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="A store is postgresql://"):
+        store_at("mysql://127.0.0.1/x")
+    with databases.server.connection() as link:
+        link.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(Refused, match="LATIN1"):
+        PostgresStore(databases.server.address("latin"))

@@ -1,0 +1,128 @@
+"""Two nodes over one ledger are one hub to whoever asks."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.nodes.conftest import check, node
+from tests.sim.databases import Databases
+from tests.sim.objects import indicator
+from tests.sim.process import RunningHub, command
+
+Pair = tuple[RunningHub, RunningHub]
+
+
+def test_what_one_node_accepted_the_other_shows_at_once(pair: Pair) -> None:
+    one, two = pair
+    key = one.key("SG")
+    for number in range(20):
+        at, other = (one, two) if number % 2 else (two, one)
+        said = indicator()
+        assert at.push(key, said)["accepted"] == 1
+        assert said["id"] in other.ids(key)
+
+
+def test_pages_go_on_at_another_node(pair: Pair) -> None:
+    key = pair[0].key("MY")
+    said = [indicator() for _ in range(30)]
+    pair[0].push(key, *said)
+    found: list[str] = []
+    after, more, turn = "", True, 0
+    while more:
+        at = pair[turn % 2]
+        page = at.ask("GET", "/api/objects", key, params={"after": after, "limit": 7}).json()
+        found += [each["id"] for each in page["objects"]]
+        after, more, turn = page["next"], page["more"], turn + 1
+    assert [each for each in found if each in {one["id"] for one in said}] == [
+        each["id"] for each in said
+    ]
+    assert len(found) == len(set(found))
+
+
+def test_a_key_that_was_revoked_at_one_node_is_refused_at_the_other(pair: Pair) -> None:
+    one, two = pair
+    for _ in range(5):
+        key = one.key("TH")
+        assert two.ask("GET", "/api/objects", key).status_code == 200
+        answer = one.ask("DELETE", f"/api/keys/{key.split('_')[1]}", one.admin)
+        assert answer.status_code in (200, 204), answer.text
+        assert two.ask("GET", "/api/objects", key).status_code == 401
+
+
+def test_the_same_at_both_nodes_at_once_is_accepted_once(pair: Pair) -> None:
+    key = pair[0].key("VN")
+    for _ in range(10):
+        said = indicator()
+        with ThreadPoolExecutor(2) as callers:
+            answers = list(callers.map(RunningHub.push, pair, (key, key), (said, said)))
+        found = [answer["results"][0]["result"] for answer in answers]
+        assert sorted(found) == ["accepted", "duplicate"]
+        changed = {**said, "name": "another"}
+        for at in pair:
+            assert at.push(key, changed)["results"][0]["code"] == "conflict"
+
+
+def listed(at: RunningHub, name: str) -> bool:
+    """Whether a feed comes to hold a name; making a version may take a moment."""
+    until_s = time.monotonic() + 20
+    while time.monotonic() < until_s:
+        if name in at.ask("GET", "/feeds/domains.txt").text:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_feeds_are_the_same_at_both_nodes(pair: Pair) -> None:
+    one, two = pair
+    for number in range(3):
+        said = indicator(value=f"evil-{number}.com")
+        one.push(one.admin, said, tlp="clear")
+        for at in (two, one):
+            assert listed(at, said["name"])
+
+
+def test_another_signing_key_is_refused(pair: Pair, databases: Databases, tmp_path: Path) -> None:
+    one, _ = pair
+    done = command("up", "--data", tmp_path / "data", *one.options, "--port", "0")
+    assert done.returncode == 1
+    assert b"Copy signing.key" in done.stderr
+
+
+def test_two_nodes_that_start_together_found_the_record_once(
+    databases: Databases, tmp_path: Path
+) -> None:
+    address = databases.empty()
+    nodes = [node(tmp_path / name, address) for name in ("one", "two")]
+    key = tmp_path / "one" / "signing.key"
+    first = RunningHub(tmp_path / "first").start()
+    first.stop()
+    for each in nodes:
+        shutil.copy(first.data / "signing.key", each.data)
+    try:
+        for each in nodes:
+            each.launch()
+        for each in nodes:
+            each.wait_ready()
+        assert key.exists()
+        founders = [each for each in nodes if (each.data / "admin.key").exists()]
+        assert len(founders) == 1
+        for each in nodes:
+            members = each.ask("GET", "/api/members", founders[0].admin).json()
+            assert len(str(members)) > 0
+            assert each.ask("GET", "/api/keys", founders[0].admin).status_code == 200
+    finally:
+        for each in nodes:
+            if each.running:
+                each.kill()
+    check(address)
+
+
+def test_a_password_is_not_printed(tmp_path: Path) -> None:
+    address = "postgresql://ana:sesame@127.0.0.1:1/none?password=sesame"
+    done = command("up", "--data", tmp_path / "data", "--store", address, timeout_s=90)
+    assert done.returncode == 1
+    assert b"sesame" not in done.stdout + done.stderr
+    assert b"127.0.0.1:1/none" in done.stderr
