@@ -123,12 +123,7 @@ class Hub:
         self.registry.now_us = self.ledger.now_us
         self.office = Office(self.ledger, self.registry, secrets.token_bytes)
         self.office.fold()
-        self.confirmed = Confirming(
-            self.ledger,
-            self.office.fold,
-            edition=lambda: self.registry.edition,
-            told=self._tell,
-        )
+        self.confirmed = self._open_confirming()
         self.keys = Confirmed(self.registry, self.confirmed)
         signing_key = _signing_key(folder)
         check_signer(self.ledger, signing_key.public, folder / SIGNING_KEY_FILE)
@@ -209,6 +204,12 @@ class Hub:
             examine=self.engines.examine if self.settings.engines else unexamined,
             sign=key.sign,
             public_key=to_text(key.public),
+        )
+
+    def _open_confirming(self) -> Confirming:
+        registry = self.registry
+        return Confirming(
+            self.ledger, self.office.fold, edition=lambda: registry.edition, told=self._tell
         )
 
     def _open_hearing(self) -> Hearing:

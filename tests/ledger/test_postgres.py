@@ -95,6 +95,16 @@ def test_identity_and_state_hold_across_nodes(address: str, tmp_path: Path) -> N
         assert not one.state.put([Change("room", "a", b"3", expected=found.version)])
 
 
+def noted(ledger: Ledger, count: int) -> list[int]:
+    """Facts that nothing tells from a repetition, entered one by one; the acknowledged ones."""
+    positions = []
+    for number in range(count):
+        one = draft(f"note--{number}", version_us=None, kind="notice")
+        with contextlib.suppress(Unavailable):  # not acknowledged: nothing is promised
+            positions.append(ledger.append([one])[0].position)
+    return positions
+
+
 def test_a_commit_whose_answer_was_lost_is_neither_repeated_nor_denied(
     address: str, databases: Databases, tmp_path: Path
 ) -> None:
@@ -102,23 +112,14 @@ def test_a_commit_whose_answer_was_lost_is_neither_repeated_nor_denied(
     ended = threading.Event()
 
     def cut() -> None:
-        with databases.server.connection() as link:
-            while not ended.wait(0.1):
-                link.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = %s AND query NOT LIKE 'LISTEN%%'",
-                    (address.rpartition("/")[2],),
-                )
+        while not ended.wait(0.1):
+            databases.server.cut(address)
 
     with opened(address, tmp_path) as ledger:
         cutter = threading.Thread(target=cut)
         cutter.start()
         try:
-            acknowledged = []
-            for number in range(60):
-                one = draft(f"note--{number}", version_us=None, kind="notice")
-                with contextlib.suppress(Unavailable):  # not acknowledged: nothing is promised
-                    acknowledged.append(ledger.append([one])[0].position)
+            acknowledged = noted(ledger, 60)
         finally:
             ended.set()
             cutter.join()

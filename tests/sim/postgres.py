@@ -176,6 +176,12 @@ class Server:
         with self.connection() as link:
             assert link.execute("SELECT pg_promote(true, 30)").fetchone() == (True,)
 
+    def cut(self, address: str) -> None:
+        """End every connection to one database."""
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        with self.connection() as link:
+            link.execute(end, (address.rpartition("/")[2],))
+
     def kill(self) -> None:
         """kill -9, the server and everything it started."""
         assert self.process is not None

@@ -1,8 +1,9 @@
 """The official record. This is its door: rooms import from here and from nowhere behind it."""
 
+from bayanihan.ledger.clock import steady_us, wall_us
 from bayanihan.ledger.confirming import Confirming
 from bayanihan.ledger.copying import back_up, restore
-from bayanihan.ledger.door import Ledger, steady_us, wall_us
+from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.engine import ConnectionLost, Store
 from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
 from bayanihan.ledger.erasures import ERASURES, Again, Erasure, ErasureList, read_erasures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from bayanihan.errors import Broken, Unavailable
@@ -13,6 +14,17 @@ Clock = Callable[[], int]
 
 AHEAD_LIMIT_US = 1_000_000
 JUMP_LIMIT_US = 60_000_000
+
+
+def wall_us() -> int:
+    """UTC now in microseconds."""
+    return time.time_ns() // 1000
+
+
+def steady_us() -> int:
+    """A clock that nobody sets and that counts through a machine's sleep."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(clock) // 1000
 
 
 class WriterClock:

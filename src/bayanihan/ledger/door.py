@@ -7,7 +7,6 @@ import contextlib
 import logging
 import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -20,7 +19,7 @@ from bayanihan.core.cursor import Cursors
 from bayanihan.core.marking import Viewer
 from bayanihan.core.merkle import Frontier, consistency_path, inclusion_path
 from bayanihan.errors import BayanihanError, Broken, Refused
-from bayanihan.ledger.clock import Clock
+from bayanihan.ledger.clock import Clock, steady_us, wall_us
 from bayanihan.ledger.engine import Store, Turn
 from bayanihan.ledger.entry import Appended, Draft, Entry
 from bayanihan.ledger.explain import explain
@@ -43,17 +42,6 @@ _FORGETTING = "forgetting"
 _AT_ONCE = 500
 # How many entries about one object are looked at, the newest first.
 ABOUT_LIMIT = 1_000
-
-
-def wall_us() -> int:
-    """UTC now in microseconds."""
-    return time.time_ns() // 1000
-
-
-def steady_us() -> int:
-    """A clock that nobody sets and that counts through a machine's sleep."""
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime_ns(clock) // 1000
 
 
 class Ledger:
