@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,7 +104,13 @@ def package_files(root: Path) -> list[Path]:
 
 def parse(path: Path) -> ast.Module:
     """The syntax tree of one file."""
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return _parsed(path.read_text(encoding="utf-8"), str(path))
+
+
+@functools.cache
+def _parsed(text: str, filename: str) -> ast.Module:
+    """Each rule asks for the tree of every file; nobody changes one."""
+    return ast.parse(text, filename=filename)
 
 
 def module_of(path: Path, root: Path) -> list[str]:

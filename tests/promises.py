@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +71,19 @@ def _names(body: list[ast.stmt]) -> dict[str, ast.stmt]:
     }
 
 
+@functools.cache
+def _parsed(text: str) -> ast.Module:
+    """Many promises name tests of one file."""
+    return ast.parse(text)
+
+
 def case_fault(reference: str, root: Path) -> str:
     """Why `path::[Class::]test` is not a test of this checkout; "" when it is."""
     path, *names = reference.split("::")
     file = root / path
     if not path.startswith("tests/") or not names or not file.is_file():
         return f"{reference}: no such test file"
-    body = ast.parse(file.read_text(encoding="utf-8")).body
+    body = _parsed(file.read_text(encoding="utf-8")).body
     for name in names:
         node = _names(body).get(name)
         if node is None:
