@@ -11,6 +11,7 @@ A run is disposable: what files do not cover is filled in again from the ledger.
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ RECENT_LIMIT = 262_144
 FAN_IN = 8
 # What an erased entry is filed under; a real key that is equal is told apart by its row.
 ERASED_KEY = 0
+# After so many keys looked up, the pages that this touched are let go of.
+LOOKED_UP_LIMIT = 16_384
 # Set in the position of an entry that was erased after its file was written.
 GONE = 1 << 63
 
@@ -41,10 +44,20 @@ class _Run:
         self.path, self.first, self.last, self.units = path, int(first), int(last), int(units)
 
     @cached_property
+    def _map(self) -> mmap.mmap:
+        with self.path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    @cached_property
     def _table(self) -> Any:
         import numpy as np
 
-        return np.memmap(self.path, dtype="<u8", mode="r").reshape(2, -1).view(np.ndarray)
+        return np.frombuffer(self._map, dtype="<u8").reshape(2, -1)
+
+    def let_go(self) -> None:
+        """Leave what was looked at to the system's cache, out of this process's own memory."""
+        if "_map" in self.__dict__ and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     @cached_property
     def keys(self) -> Any:
@@ -138,6 +151,7 @@ class SortedRuns:
         self._spawn = spawn or run_in_background
         self._lock = threading.Lock()
         self._busy = threading.Lock()
+        self._looked_up = 0
         self._recent: _Recent = {}
         self._recent_span = (0, 0)
         self._sealing: list[tuple[_Recent, tuple[int, int]]] = []
@@ -254,6 +268,11 @@ class SortedRuns:
             for run in runs:
                 for key, position in run.find(ordered):
                     found.setdefault(key, []).append(position)
+            self._looked_up += len(wanted)
+            if self._looked_up > LOOKED_UP_LIMIT:
+                self._looked_up = 0
+                for run in runs:
+                    run.let_go()
         for held in memory:
             for key in wanted & held.keys() if len(wanted) > 1 else wanted:
                 known = held.get(key, [])
