@@ -14,6 +14,7 @@ import pytest
 
 from bayanihan.commands.law import app, main
 from bayanihan.errors import Broken, Refused
+from bayanihan.rulebook.law import Rulebook
 
 from .conftest import ROOT, SYSTEMS
 
@@ -106,6 +107,39 @@ def test_proposals_are_watermarked_everywhere(capsys: pytest.CaptureFixture[str]
     marks = {f["text"]: f["watermark"] for f in told["findings"]}
     assert marks["model-asean"] == "proposal, no standing"
     assert marks["eu-ai-act"] == ""
+
+
+@pytest.mark.parametrize("form", ["csv", "html", "ics"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("classify", COMPOSITE, "--as-of", "2026-11-22"),
+        ("duties", COMPOSITE, "--member", "EU", "--as-of", "2026-11-22"),
+        ("clocks", BANK, "--kind", "cyber", "--aware", "2026-11-22T09:30:00Z"),
+        ("matrix", "--baseline", "model-asean"),
+        ("diff", "eu-ai-act@2026-07-26", "eu-ai-act@2026-07-27", "--system", COMPOSITE),
+        ("register", COMPOSITE),
+        ("practices", "incident"),
+    ],
+)
+def test_every_answer_is_exported(
+    capsys: pytest.CaptureFixture[str], book: Rulebook, arguments: tuple[str, ...], form: str
+) -> None:
+    whole = run(capsys, *arguments, "--format", form).replace("\r\n ", "")
+    assert book.digest in whole
+    assert "not legal advice" in whole
+    if form == "ics":
+        assert whole.count("BEGIN:VEVENT") == whole.count("END:VEVENT") > 0
+    elif form == "csv":
+        rows = list(csv.DictReader(io.StringIO(whole)))
+        assert rows
+        assert all(None not in row and row["rulebook"] == book.digest for row in rows)
+    else:
+        page = Page()
+        page.feed(whole)
+        assert page.tags.count("tr") > 1
+    marked = "model-asean" in arguments
+    assert ("no standing" in whole) >= marked
 
 
 def test_a_provision_is_shown_with_quotation_source_and_pedigree(

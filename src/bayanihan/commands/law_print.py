@@ -330,6 +330,20 @@ def show_registry(told: dict[str, Any]) -> None:
     show_notice(told)
 
 
+def show_owed(told: dict[str, Any]) -> None:
+    """The duties of a registered system, with the evidence that the record holds."""
+    print(f"{told['name'] or told['system']} on {told['as_of']}")
+    for one in told["duties"]:
+        mark = f"  *{one['watermark']}*" if one["watermark"] else ""
+        print(f"  {one['member']} {one['state']:12} {one['due'] or 'no date':11}"
+              f"{one['article']}: {one['title']}{mark}")  # fmt: skip
+        if one["satisfied"]:
+            print(f"{'':15}satisfied by {one['satisfied_by']}")
+        elif one["satisfied_by"].startswith("sha256:"):
+            print(f"{'':15}not satisfied: {one['satisfied_by']}")
+    show_notice(told)
+
+
 def show_filing(one: dict[str, Any]) -> None:
     """One filing or draft, with its clock."""
     left = one["working_days"]

@@ -76,6 +76,10 @@ def registry(
     view: Annotated[str, Parameter(help="public, or authority with a `regulate` key.")] = "public",
     withdraw: Annotated[str, Parameter(help="Mark your own entry as withdrawn, and why.")] = "",
     after: Annotated[str, Parameter(help="The cursor of the page before.")] = "",
+    duties: Annotated[bool, Parameter(negative="", help="What the system owes now.")] = False,
+    member: Annotated[
+        tuple[str, ...], Parameter(name="--member", negative="", help="With --duties; repeat it.")
+    ] = (),
     output: Annotated[str, Parameter(name="--format", help=FORMATS)] = "text",
     json: JsonOption = False,
     hub: HubOption = DEFAULT_HUB,
@@ -85,10 +89,16 @@ def registry(
 
     Example: bayanihan law registry --view public --format csv
     """
+    if (withdraw or duties) and not id_:
+        raise Refused("wrong-use", "Name the entry.")
     with HubClient(hub, key) as client:
+        if duties:
+            params = {"member": ",".join(member)}
+            told = client.json("GET", f"/api/law/register/{in_path(id_)}/duties", params=params)
+            if not law_print.show_as("duties", told, "json" if json else output, today()):
+                law_print.show_owed(told)
+            return
         if withdraw:
-            if not id_:
-                raise Refused("wrong-use", "Name the entry to withdraw.")
             path = f"/api/law/register/{in_path(id_)}/withdraw"
             told = client.json("POST", path, json={"reason": withdraw})
             print(f"{told['id']}: {told['state']}")
@@ -101,6 +111,39 @@ def registry(
             told = client.json("GET", "/api/law/register", params=params)
     if not law_print.show_as("register", told, "json" if json else output, today()):
         law_print.show_registry(told)
+
+
+def attestation(
+    digest: str,
+    *,
+    judge: Annotated[str, Parameter(help="Decide that it is revoked, or drifted.")] = "",
+    since: Annotated[str, Parameter(help="The day since which that is so; default today.")] = "",
+    reason: Reason = "",
+    json: JsonOption = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> None:
+    """What the record says of an attestation; an authority may decide that it no longer counts.
+
+    Example: bayanihan law attestation sha256:... --judge drifted --reason "new model since 1 June"
+    """
+    path = f"/api/law/attestations/{in_path(digest)}"
+    with HubClient(hub, key) as client:
+        if judge:
+            body = {"state": judge, "since": since, "reason": reason}
+            told = client.json("POST", f"{path}/judge", json=body)
+        else:
+            told = client.json("GET", path)
+    if json:
+        law_print.show_json(told)
+        return
+    print(f"{told['digest']}  from {told['origin']}, counts from {told['since']}")
+    for name in ("until", "revoked", "drifted"):
+        if told[name]:
+            print(f"    {name}: {told[name]}")
+    for one in told["decisions"]:
+        print(f"    {one['member']} {one['state']} since {one['since']}: {one['reason']}")
+    law_print.show_notice(told)
 
 
 @filing.command

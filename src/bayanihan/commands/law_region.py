@@ -31,7 +31,7 @@ from bayanihan.rulebook.procedure import procedure_of, procedures_of
 from bayanihan.rulebook.question import MEMBERS, ask, check_dates, check_members, read_adoption
 from bayanihan.rulebook.shown import show as show_provision
 from bayanihan.rulebook.system import with_markets
-from bayanihan.rulebook.tracks import standing, track_of
+from bayanihan.rulebook.tracks import Behaviour, standing, track_of
 from bayanihan.rulebook.view import view
 
 Rules = Annotated[
@@ -162,14 +162,33 @@ def clocks(
         law_print.show_clocks(book, found, filings)
 
 
-def tracks(*, member: Members = (), rulebook: Rules = None, json: AsJson = False) -> None:
+def tracks(
+    *,
+    member: Members = (),
+    days: Annotated[int, Parameter(help="Days over which a member was measured.")] = 365,
+    notices: Annotated[int | None, Parameter(help="Notices that it received in them.")] = None,
+    answered: Annotated[int, Parameter(help="How many of these it answered.")] = 0,
+    median_hours: Annotated[float | None, Parameter(help="Its median to acknowledge.")] = None,
+    drills: Annotated[int, Parameter(help="Drills that it passed.")] = 0,
+    rulebook: Rules = None,
+    json: AsJson = False,
+) -> None:
     """The capacity track of members, with entitlements, milestones and what graduation needs.
 
-    Example: bayanihan law tracks --member KH
+    With what was measured of one member, whether it graduates.
+
+    Example: bayanihan law tracks --member KH --notices 40 --answered 36 --median-hours 5 --drills 1
     """
     book = open_rulebook(rulebook)
     asked = [one for one in check_members(list(member)) if one != "EU"] or list(MEMBERS)
-    found = [standing(book, one) for one in asked]
+    behaviour = None
+    if notices is not None:
+        if len(asked) != 1:
+            raise Refused("wrong-use", "What was measured is of one member: name it.")
+        if not 0 <= answered <= notices:
+            raise Refused("bad-parameter", "Answered are 0 to all notices.", where="answered")
+        behaviour = Behaviour(days, notices, answered, median_hours, drills)
+    found = [standing(book, one, behaviour) for one in asked]
     if json:
         law_print.show_json({**book.stamp(), "tracks": [one.as_json() for one in found]})
     else:

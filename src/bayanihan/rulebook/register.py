@@ -124,10 +124,15 @@ def _section(derivation: Derivation, day: str) -> tuple[str, str]:
     ):  # fmt: skip
         state, start = state_on(derivation, duty, day)
         if state in ("yes", "not-yet"):
-            return section, f"{duty} {state} {start}".strip()
+            begins = f"from {start}" if state == "not-yet" else f"since {start}"
+            return section, f"{_article(derivation, duty)} applies {begins}"
         if state == "undetermined":
-            return section, f"{duty} is undetermined; registered in case of doubt"
+            return section, f"{_article(derivation, duty)} is open; registered in case of doubt"
     return "", "no duty to register follows"
+
+
+def _article(derivation: Derivation, duty: str) -> str:
+    return derivation.view.versions[duty][0].provision.article
 
 
 def _place(system: System) -> str:

@@ -86,9 +86,17 @@ def _clocks(desk: Desk, viewer: Viewer) -> list[dict[str, Any]] | None:
 
 def _entry(desk: Desk, viewer: Viewer, record_id: str) -> str:
     one = register.one(desk, viewer, record_id)
-    facts = sorted(dict(one.get("system", {}).get("facts", {})).items())
+    given = dict(one.get("system", {}).get("facts", {}))
+    facts = [(name.replace("_", " "), _said(value)) for name, value in sorted(given.items())]
     told = {"person": "", **one}
     return _filled(desk, "law_entry.html", viewer, one=told, name=_name(one), facts=facts)
+
+
+def _said(value: Any) -> str:
+    """A fact as people read it."""
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value) or "none"
+    return {True: "yes", False: "no"}.get(value, str(value)) if type(value) is bool else str(value)
 
 
 def _name(one: dict[str, Any]) -> str:
