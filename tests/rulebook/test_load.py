@@ -112,7 +112,7 @@ def test_a_leaf_is_one_bounded_comparison(expression: str, says: str) -> None:
                 "source: s",
                 "source: s, applies: [{from: 2026-01-01, until: 2027-01-01}, {from: 2026-06-01}]",
             ),
-            "Overlapping validity",
+            "t/a: overlapping validity",
         ),
         (RULE.replace("source: s", "source: s, excepts: [t/a]"), "priority must be higher"),
         (RULE.replace("source: s", "source: s, fine: big"), "names no fine"),

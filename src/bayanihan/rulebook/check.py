@@ -32,21 +32,21 @@ def versions(texts: Iterable[Text]) -> dict[str, tuple[Provision, ...]]:
     return found
 
 
-def rows_disjoint(rows: Sequence[Row]) -> None:
-    """Refuse two rows of one schedule with the same condition that overlap.
+def rows_disjoint(rows: Sequence[Row], of: str) -> None:
+    """Refuse two rows of one schedule or provision (`of`) with the same condition that overlap.
 
     Raises:
         Refused: `conflict`, or `bad-value` for an interval that ends before it begins.
     """
     for index, row in enumerate(rows):
         if row.end and row.start and row.start >= row.end:
-            raise Refused("bad-value", "The row ends before it begins.", where=row.place)
+            raise Refused("bad-value", f"{of}: the row ends before it begins.", where=row.place)
         for other in rows[:index]:
             same = _condition(row) == _condition(other) and row.months == other.months
             if same and _meet(row, other):
                 raise Refused(
                     "conflict",
-                    f"Overlapping validity: this row and the one at {other.place}.",
+                    f"{of}: overlapping validity, this row and the one at {other.place}.",
                     where=row.place,
                     next_step="Rows are half-open: end one on the day on which the next begins.",
                 )

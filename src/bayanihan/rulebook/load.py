@@ -225,7 +225,7 @@ def _slices(root: Mapping) -> list[law.Slice]:
 def _text(root: Mapping, vocabulary: Vocabulary, digest: str) -> law.Text:
     expect_keys(root, "A text", _TEXT, _TEXT_MORE)
     schedules = {
-        name: _rows(rows, vocabulary, root["schedules"].place(name))
+        name: _rows(rows, vocabulary, root["schedules"].place(name), f"The schedule {name}")
         for name, rows in (root.get("schedules") or {}).items()
     }
     roles = dict(root.get("roles") or {})
@@ -281,7 +281,7 @@ def _provision(
             )
         rows = schedules[applies]
     elif applies is not None:
-        rows = _rows(applies, vocabulary, entry.place("applies"))
+        rows = _rows(applies, vocabulary, entry.place("applies"), entry["id"])
     shown = _details(entry)
     return law.Provision(
         entry["id"], root["text"], text_in(entry, "article"), kind, text_in(entry, "title"),
@@ -326,7 +326,7 @@ def _bearer(
     return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
 
-def _rows(raw: Any, vocabulary: Vocabulary, place: str) -> tuple[law.Row, ...]:
+def _rows(raw: Any, vocabulary: Vocabulary, place: str, of: str) -> tuple[law.Row, ...]:
     if not isinstance(raw, list) or not raw:
         raise Refused("bad-value", "A schedule is a list of rows.", where=place)
     rows = []
@@ -353,5 +353,5 @@ def _rows(raw: Any, vocabulary: Vocabulary, place: str) -> tuple[law.Row, ...]:
                 entry.place(),
             )
         )
-    check.rows_disjoint(rows)
+    check.rows_disjoint(rows, of)
     return tuple(rows)
