@@ -10,6 +10,7 @@ from bench.growth import RUNGS
 from bench.law import law
 from bench.loop import PARTS, loop
 from bench.peers import PEERS
+from bench.sandbox import sandbox
 from bench.taxii import taxii
 
 
@@ -38,7 +39,12 @@ def main() -> None:
     three.add_argument("--systems", type=int, default=100_000, help="AI systems: 100000")
     four = verbs.add_parser("taxii", help="full reads, polls and growth over TAXII")
     four.add_argument("--stored", type=int, default=100_000, help="100000 (default) or 1000000")
+    five = verbs.add_parser("sandbox", help="what isolation costs, and what a killed trial repeats")
+    five.add_argument("--items", type=int, default=50_000, help="items in each round: 50000")
+    five.add_argument("--resumed", type=int, default=100_000, help="items of the killed trial")
     chosen = parser.parse_args()
+    if chosen.verb == "sandbox":
+        sys.exit(sandbox(chosen.items, chosen.resumed))
     if chosen.verb == "law":
         sys.exit(law(chosen.systems))
     if chosen.verb == "taxii":

@@ -23,6 +23,14 @@ from bayanihan.app import handlers
 from bayanihan.config import Settings
 from bayanihan.errors import CODES
 from bayanihan.hub import Hub
+from bayanihan.sandbox.answer import Answer, Question
+from bayanihan.sandbox.attest import Predicate
+from bayanihan.sandbox.corpus import Card, Item
+from bayanihan.sandbox.gate import Gate
+from bayanihan.sandbox.isolate import Limits
+from bayanihan.sandbox.manifest import Manifest
+from bayanihan.sandbox.result import Honesty, Performance, Score
+from bayanihan.sandbox.seal import Commitment
 
 # A path parameter as the framework writes it, with its type.
 _PARAMETER = re.compile(r"\{(\w+):\w+\}")
@@ -121,11 +129,49 @@ def _listed(head: str, names: Mapping[str, str]) -> str:
     return table((head, "What"), [(f"`{name}`", about) for name, about in names.items()])
 
 
+# What the sandbox reads and writes: the name in front of its fields -> the struct.
+SANDBOX: dict[str, type[msgspec.Struct]] = {
+    "tool": Manifest,
+    "item": Question,
+    "answer": Answer,
+    "corpus": Card,
+    "items": Item,
+    "limits": Limits,
+    "score": Score,
+    "gate": Gate,
+    "performance": Performance,
+    "honesty": Honesty,
+    "predicate": Predicate,
+    "commitment": Commitment,
+}
+
+
+def sandbox() -> dict[str, str]:
+    """Every field of what the sandbox reads and writes -> what its struct says of it."""
+    found: dict[str, str] = {}
+    for prefix, struct in SANDBOX.items():
+        told = _attributes(struct.__doc__ or "")
+        for field in msgspec.structs.fields(struct):
+            found[f"{prefix}.{field.encode_name}"] = told[field.encode_name]
+    return found
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """The `Attributes` of a docstring; several names may share a line."""
+    _, _, listed = docstring.partition("Attributes:\n")
+    found: dict[str, str] = {}
+    for entry in re.split(r"\n {8}(?=\S)", "\n" + listed.rstrip()):
+        names, _, text = " ".join(entry.split()).partition(": ")
+        found |= dict.fromkeys(names.split(", "), text)
+    return found
+
+
 # page -> what is generated into it
 PARTS: dict[str, Callable[[], str]] = {
     "errors.md": errors,
     "commands.md": lambda: _listed("Command", verbs()),
     "endpoints.md": lambda: _listed("Address", endpoints()),
+    "sandbox.md": lambda: _listed("Field", sandbox()),
 }
 
 

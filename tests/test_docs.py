@@ -39,6 +39,7 @@ SURFACES = [
     Surface("settings.md", lambda: set(generate.settings())),
     Surface("rulebook.md", rulebook_names),
     Surface("feeds.md", lambda: set(FORMATS)),
+    Surface("sandbox.md", lambda: set(generate.sandbox())),
 ]
 
 

@@ -44,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True):
         id: the item's.
         verdict: malicious or benign. There is no third word.
         score: how sure it is that the item is malicious, 0 to 1.
-        reason: for people; cut at 500 characters.
+        reason: for its author, who may want it while developing; it is not kept.
     """
 
     id: str

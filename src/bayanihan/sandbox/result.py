@@ -78,7 +78,14 @@ class Rival(msgspec.Struct, frozen=True):
 
 
 class Performance(msgspec.Struct, frozen=True):
-    """What the tool cost, inside its limits. Latencies in microseconds."""
+    """What the tool cost, inside its limits.
+
+    Attributes:
+        p50_us, p95_us, p99_us, longest_us: time from an item to its answer, in microseconds.
+        items_per_s: answers a second, one item after another.
+        cold_start_s: from the start to the line that says ready, median, in seconds.
+        peak_memory_bytes: the most that was in use.
+    """
 
     p50_us: int
     p95_us: int
