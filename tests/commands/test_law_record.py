@@ -59,6 +59,18 @@ def people(at: RunningHub, capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     return People(capsys, tmp_path)
 
 
+def test_a_system_file_is_sent_whole(people: People) -> None:
+    content = (
+        SYSTEM + "artefact: sha256:aa\nattestations: [{digest: sha256:bb, kind: robustness}]\n"
+    )
+    people.file.write_text(content, encoding="utf-8")
+    made = people.json("report", "enter", str(people.file))
+    assert made["system"]["artefact"] == "sha256:aa"
+    assert made["system"]["attestations"] == [{"digest": "sha256:bb", "kind": "robustness"}]
+    order = ["--kind", "cyber", "--aware", "2026-11-01T00:00:00Z", "--member", "SG"]
+    assert people.json("report", "filing", "report", str(people.file), *order)["filings"]
+
+
 def test_register_file_and_decide(people: People) -> None:
     made = people.json("report", "enter", str(people.file))["id"]
     assert "section A (public)" in people.run("report", "enter", str(people.file), "--id", made)

@@ -37,6 +37,8 @@ def as_body(system: System) -> dict[str, Any]:
         "about": system.about,
         "facts": law_print.plain(dict(system.facts)),
         "register": {key: str(value) for key, value in system.register.items()},
+        "attestations": [{"digest": one.digest, "kind": one.kind} for one in system.attestations],
+        "artefact": system.artefact,
     }
     return {key: value for key, value in told.items() if value or key == "facts"}
 
@@ -167,6 +169,7 @@ def report(
             --aware 2026-11-22T09:30:00Z --member SG --member MY
     """
     body = as_body(open_system(file, open_rulebook()))
+    body.pop("artefact", None)
     body |= {"kind": list(kind), "aware": aware, "says": says, "member": list(member)}
     with HubClient(hub, key) as client:
         told = client.json("POST", "/api/law/incidents", json={**body, "fields": _pairs(field)})

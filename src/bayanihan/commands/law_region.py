@@ -225,6 +225,7 @@ def assess(
     file: Path,
     *,
     template: Annotated[str, Parameter(help="art27 or asean-annex-a.")] = "asean-annex-a",
+    output: Form = "text",
     rulebook: Rules = None,
     json: AsJson = False,
 ) -> None:
@@ -234,9 +235,8 @@ def assess(
     """
     book = open_rulebook(rulebook)
     found = shelf.assessment(book, template, open_system(file, book))
-    if json:
-        law_print.show_json({**book.stamp(), **found})
-    else:
+    told = {**book.stamp(), **found}
+    if not law_print.show_as("assess", told, "json" if json else output, today()):
         law_print.show_assessment(book, found)
 
 

@@ -200,6 +200,18 @@ def practices_table(told: Mapping[str, Any]) -> Table:
     )  # fmt: skip
 
 
+def assessment_table(told: Mapping[str, Any]) -> Table:
+    """An impact assessment as a form: empty answers are for a person to write."""
+    rows = [
+        {"section": section["title"], "ask": one["ask"], "answer": one["answer"]}
+        for section in told["sections"]
+        for one in section["questions"]
+    ]
+    columns = {"section": "Section", "ask": "Question", "answer": "Answer"}
+    lead = f"System: {told['system']}. {told['note']}"
+    return Table(told["title"], lead, columns, rows, (), (), "")
+
+
 TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
     "classify": findings_table,
     "duties": duties_table,
@@ -208,6 +220,7 @@ TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
     "diff": diff_table,
     "register": register_table,
     "practices": practices_table,
+    "assess": assessment_table,
 }
 
 

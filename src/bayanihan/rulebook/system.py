@@ -1,8 +1,8 @@
 """A system file: what a provider or deployer writes down about one AI system.
 
 Its keys: `system` (its id), `name` and `about` (for people), `facts` (see the vocabulary; what
-is absent is unknown), and optionally `attestations` (verified by the caller) and `register`
-(entries of the public register).
+is absent is unknown), and optionally `attestations` (verified by the caller), `artefact`
+(`sha256:...` of what was tested) and `register` (entries of the public register).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class System:
     facts: Facts
     attestations: tuple[Attestation, ...] = ()
     register: AnyMapping[str, Any] = field(default_factory=dict)
+    artefact: str = ""
 
 
 def read_system(content: str, file: str, vocabulary: Vocabulary) -> System:
@@ -38,7 +39,7 @@ def read_system(content: str, file: str, vocabulary: Vocabulary) -> System:
     """
     root = expect_mapping(read(content, file), "A system file", f"{file}:1")
     expect_keys(root, "A system file", ("system", "facts"),
-                ("name", "about", "attestations", "register"))  # fmt: skip
+                ("name", "about", "attestations", "register", "artefact"))  # fmt: skip
     facts = expect_mapping(root["facts"], "facts", root.place("facts"))
     register = root.get("register") or Mapping(file, root.line)
     return System(
@@ -48,6 +49,7 @@ def read_system(content: str, file: str, vocabulary: Vocabulary) -> System:
         vocabulary.check(facts, file),
         read_attestations(root.get("attestations"), file),
         dict(expect_mapping(register, "register", root.place("register"))),
+        text_in(root, "artefact"),
     )
 
 
