@@ -28,7 +28,7 @@ from bayanihan.readers import (
     stream,
     taxii,
 )
-from bayanihan.readers.feeds import hearing_api
+from bayanihan.readers.feeds import hearing_api, match_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, policy_api
 from bayanihan.web import pages
@@ -72,6 +72,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *policy_api.routes(hub.office),
         *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us),
         *hearing_api.routes(hub.ledger, hub.hearing, hub.disputes),
+        *match_api.routes(hub.matching),
         *receipts_api.routes(hub.protection),
         *stream.routes(hub.broadcast, hub.ledger),
         *heads.routes(hub.heads, hub.ledger),

@@ -56,6 +56,7 @@ from bayanihan.readers.feeds import (
     Engines,
     Hearing,
     Judge,
+    MatchLists,
     Press,
     Rulings,
     never_block_lines,
@@ -137,6 +138,13 @@ class Hub:
         self.disputes = Disputes(self.ledger, self.hearing)
         self.press = self._open_press(signing_key)
         self.rulings.told = self.press.look_again
+        secret = self.ledger.store.meta("cursor-key")
+        self.matching = MatchLists(
+            self.ledger,
+            self.active,
+            self.press,
+            hashlib.blake2b(b"", key=secret, person=b"match lists").digest(),
+        )
         self.protection = receipts_api.Protection(
             self.ledger,
             members=lambda: [fact.code for fact in member_facts()],

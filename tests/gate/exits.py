@@ -46,6 +46,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("DELETE", "/api/members/{code}/own-list"): None,
     ("POST", "/api/rulings"): {"act": "", "value": ""},
     ("POST", "/api/disputes"): {"value": "", "reason": ""},
+    ("POST", "/api/match/lookups"): {"type": "", "value": ""},
     ("DELETE", "/api/disputes/{dispute_id}"): None,
     ("POST", "/api/keys/{key_id}/rotate"): {},
     ("POST", "/api/keys/{key_id}/limits"): {},

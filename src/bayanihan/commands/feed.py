@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bayanihan.commands.feed_match import KeysOption, MatchOption, ValuesOption, print_matches
 from bayanihan.commands.hub_client import (
     DEFAULT_HUB,
     HubClient,
@@ -34,16 +35,26 @@ def feed(
     ] = "",
     reason: Annotated[str, Parameter(help="Why you say it, in a line.")] = "",
     until: Annotated[str, Parameter(help="When a confirmation ends, a UTC timestamp.")] = "",
+    match: MatchOption = None,
+    values: ValuesOption = None,
+    keys: KeysOption = None,
     json: JsonOption = False,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
 ) -> None:
     """Print a feed, list the feeds with what is kept out of them, or speak about a value.
 
+    With --match, VALUES are held against a match list on this machine alone: nothing is sent.
+
     Example: bayanihan feed --list
+
+    Example: bayanihan feed --match match.hmac --values ours.txt --keys keys.json
 
     Example: bayanihan feed --say false-positive www.bank.example.com --reason "our own site"
     """
+    if match is not None:
+        print_matches(match, values, keys, as_json=json)
+        return
     if say:
         _say(HubClient(hub, key), say, name, reason, until, as_json=json)
         return

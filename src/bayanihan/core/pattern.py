@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import msgspec
 
+from bayanihan.core.identifiers import OBJECT, account, handle, meeting, phone
 from bayanihan.core.observables import (
     HASH_DIGITS,
     Observable,
@@ -292,6 +293,10 @@ _BLOCKABLE: dict[tuple[str, ...], _Maker] = {
     ("email-message", "sender_ref", "value"): email,
     ("network-traffic", "dst_ref", "value"): _endpoint,
     ("network-traffic", "src_ref", "value"): _endpoint,
+    (OBJECT, "account"): account,
+    (OBJECT, "handle"): handle,
+    (OBJECT, "meeting"): meeting,
+    (OBJECT, "phone"): phone,
 }
 
 # The shapes that nearly all patterns have, recognised in one linear, possessive pass. They

@@ -45,7 +45,7 @@ class Active(Projection):
     """The active set. Readers come on a connection of their own, one for each thread."""
 
     name = "active"
-    version = 4
+    version = 5
     kinds = ("object", "withdrawn", "erased")
     schema = SCHEMA
 

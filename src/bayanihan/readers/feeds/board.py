@@ -13,6 +13,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from bayanihan.core.identifiers import IDENTIFIERS
 from bayanihan.core.observables import Observable
 from bayanihan.readers.feeds.format import Format, Heading, Item, lines_of, why_not
 from bayanihan.readers.feeds.left_out import LISTED_LIMIT, LeftOut, Listed, shown
@@ -104,7 +105,8 @@ class Board:
         types = {type_ for (type_, _), count in stock.counts.items() if count} - self.format.types
         total = sum(count for (type_, _), count in stock.counts.items() if type_ in types)
         listed = self._refused.listed() + self._cut.listed()
-        for item in stock.first_of(types, LISTED_LIMIT):
+        # What points to a person is counted, and shown to nobody here: see `match_list`.
+        for item in stock.first_of(types.difference(IDENTIFIERS), LISTED_LIMIT):
             why = why_not(item.type, self.format.types)
             listed.append(LeftOut(shown(item.type, item.value), item.type, why, item.ids[0]))
         listed += [LeftOut(each.text, "pattern", each.why, each.object_id) for each in stock.rest]

@@ -184,6 +184,15 @@ class Maker:
             made, verified=verdict.word == "accepted", checked=_said(format_, verdict)
         )
 
+    def listed(
+        self, types: Iterable[str], rights: tuple[int, ...], now_us: int, *, exercise: bool
+    ) -> list[Item]:
+        """All values of some types that are not held, in order of place."""
+        stock = self._stock(rights, ANYBODY, now_us, exercise=exercise)
+        with stock.lock:
+            found = stock.first_of(types, sum(stock.counts.values()))
+        return [item for item in found if item.mode != "held"]
+
     def look_again(self, values: Iterable[tuple[str, str]]) -> None:
         """Judge some values anew, though nothing was told of them. See `Press.look_again`."""
         values = list(values)

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from bayanihan.core.feed_delta import Delta
+from bayanihan.core.identifiers import IDENTIFIERS
 from bayanihan.core.marking import Viewer
 from bayanihan.core.observables import Observable
 from bayanihan.errors import BayanihanError, Refused, Unavailable
@@ -117,6 +118,13 @@ class Press:
             if folder and feed.rpartition("/")[0] == folder:
                 return feed
         raise Refused("not-found", "There is no such feed", where="feed")
+
+    def identifiers(
+        self, audiences: Iterable[int], now_us: int, *, exercise: bool = False
+    ) -> list[Item]:
+        """What points to persons and accounts, and is in no feed: for `match_list`."""
+        rights = self._rights(audiences, exercise=exercise)
+        return self._maker.listed(IDENTIFIERS, rights, now_us, exercise=exercise)
 
     def look_again(self, values: Iterable[tuple[str, str]]) -> None:
         """Judge some values anew, by (type, value), though nothing was told of them.

@@ -1,0 +1,70 @@
+"""`/feeds/match.hmac` and `/api/match/...`: identifiers of persons and accounts, for matching."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
+from litestar.response import Response
+
+from bayanihan.core.marking import Viewer
+from bayanihan.core.scope import require
+from bayanihan.errors import Refused
+from bayanihan.readers.feeds.match_list import NAME, MatchLists, Question
+
+BODY_LIMIT_BYTES = 8_192
+_PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def routes(lists: MatchLists) -> list[HTTPRouteHandler]:
+    """The handlers."""
+
+    @get([f"/feeds/{NAME}", f"/feeds/exercise-{NAME}"])
+    async def show_match_list(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Your own match list: keyed digests of phone numbers, handles, accounts and meetings.
+
+        Only with a key of scope `feed`. Each recipient's digests differ, so that a list that
+        leaks says whose it was. A match is a reason to look, never to freeze.
+        """
+        viewer = _viewer(request, "feed")
+        exercise = request.url.path.rpartition("/")[2] != NAME
+        body = await asyncio.to_thread(lists.file, viewer, exercise=exercise)
+        return Response(body, media_type="text/plain; charset=us-ascii", headers=_PRIVATE)
+
+    @get("/api/match/keys")
+    async def show_match_keys(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The keys of your own match lists, by epoch: a month, with a week's overlap."""
+        return _json(lists.keys(_viewer(request, "feed")))
+
+    @post("/api/match/lookups", status_code=200, request_max_body_size=BODY_LIMIT_BYTES)
+    async def look_up(request: Request[Any, Any, Any], data: JSONBody[Question]) -> Response[bytes]:
+        """Look one identifier up, with the purpose. Who told of it is shown that you did."""
+        viewer = _viewer(request, "read")
+        if viewer.constituent or not (viewer.member or "admin" in viewer.scopes):
+            message = "Look-ups of persons are for members' own staff"
+            raise Refused("not-permitted", message, where="key")
+        return _json(await asyncio.to_thread(lists.answer, viewer, data))
+
+    @get("/api/match/lookups")
+    async def list_look_ups(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The look-ups that your member made, and those that met what it told of."""
+        viewer = _viewer(request, "read")
+        if viewer.constituent:
+            raise Refused("not-permitted", "This is for members' own staff", where="key")
+        return _json(await asyncio.to_thread(lists.asked, viewer))
+
+    return [show_match_list, show_match_keys, look_up, list_look_ups]
+
+
+def _json(document: Any) -> Response[bytes]:
+    return Response(msgspec.json.encode(document), media_type="application/json", headers=_PRIVATE)
+
+
+def _viewer(request: Request[Any, Any, Any], scope: str) -> Viewer:
+    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    require(viewer, scope)
+    return viewer
