@@ -138,13 +138,7 @@ class Hub:
         self.disputes = Disputes(self.ledger, self.hearing)
         self.press = self._open_press(signing_key)
         self.rulings.told = self.press.look_again
-        secret = self.ledger.store.meta("cursor-key")
-        self.matching = MatchLists(
-            self.ledger,
-            self.active,
-            self.press,
-            hashlib.blake2b(b"", key=secret, person=b"match lists").digest(),
-        )
+        self.matching = self._open_matching()
         self.protection = receipts_api.Protection(
             self.ledger,
             members=lambda: [fact.code for fact in member_facts()],
@@ -231,6 +225,10 @@ class Hub:
             never=lambda value, exercise: self.never_block.reason(value, exercise=exercise),
             entropy=secrets.token_bytes,
         )
+
+    def _open_matching(self) -> MatchLists:
+        secret = hashlib.blake2b(key=self.ledger.store.meta("cursor-key"), person=b"match lists")
+        return MatchLists(self.ledger, self.active, self.press, secret.digest())
 
     def _open_taxii(self) -> taxii.Interface:
         order = self.settings.taxii

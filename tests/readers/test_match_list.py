@@ -28,9 +28,7 @@ def world() -> Iterator[World]:
     found.close()
 
 
-def told(
-    world: World, author: str = "SG", kind: str = "phone", value: str = NUMBER, **more: Any
-) -> str:
+def told(world: World, kind: str = "phone", value: str = NUMBER, **more: Any) -> str:
     pattern = f"[x-bayanihan-identifier:{kind} = '{value}']"
     object_id = push(world, who(world, "SG first"), "unused.com", pattern=pattern, **more)
     world.settle()
@@ -91,9 +89,8 @@ def test_without_a_key_there_is_no_list_and_no_feed_has_its_values(world: World)
 def test_what_informs_or_is_taken_back_is_on_no_list(world: World) -> None:
     extension = "extension-definition--df1453b7-8580-45e3-880a-3d7a4cd48b90"
     for vector in ("information-manipulation", "data-misuse"):
-        more = {
-            "extensions": {extension: {"extension_type": "property-extension", "vector": vector}}
-        }
+        about = {"extension_type": "property-extension", "vector": vector}
+        more: dict[str, Any] = {"extensions": {extension: about}}
         told(world, "phone", "+65 7777 0000", **more)
     assert lines(listed(world, "TH")[0]) == []
     assert lines(listed(world, "TH", "exercise-match.hmac")[0]) == []
