@@ -345,6 +345,19 @@ class Hub:
         yield metrics.Metric("members", "gauge", "Members.", len(self.registry.members))
         yield metrics.Metric("keys", "gauge", "Keys in force.", len(self.registry.keys))
 
+    async def preload(self) -> list[taxii.Loaded]:
+        """Load the files that collections begin with, in the operator's name.
+
+        Raises `Refused("bad-setting")` for a file that cannot be used.
+        """
+        operators = (key for key in self.registry.keys.values() if not key.member)
+        reporters = [key for key in operators if "report" in key.scopes and not key.until_us]
+        viewer = self.registry.viewer(reporters[0].id) if reporters else FOUNDER
+        interface = self.taxii
+        return await taxii.load(
+            self.ledger, interface.entrance, viewer, interface.roots, self.folder
+        )
+
     def sees(self, key_id: str, audience: int) -> bool:
         """Whether the agent of an API key is told what goes to an audience."""
         try:

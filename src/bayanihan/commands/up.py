@@ -24,7 +24,7 @@ from bayanihan.commands.demo import KEYS_FILE, playing
 from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
 from bayanihan.commands.tls import Tls
 from bayanihan.config import checked, load_settings
-from bayanihan.errors import Refused
+from bayanihan.errors import Refused, one_line
 from bayanihan.hub import Hub
 from bayanihan.web.connection import Connection
 
@@ -67,6 +67,8 @@ def up(
         if hub.new_admin_key:
             print(f"The operator's key, shown this once: {hub.new_admin_key}")
             print(f"It is kept in {data / 'admin.key'}", flush=True)
+        for loaded in asyncio.run(hub.preload()):
+            print("\n".join(map(one_line, loaded.lines())), flush=True)
         return _serve(hub, demo=demo)
     finally:
         hub.close()

@@ -2,12 +2,14 @@
 
 `facts` and `question` say what a collection holds, `rows` and `catalogue` keep where it
 stands, `versions` decides what one viewer is shown, `query` reads a request, `pages` reads
-the ledger, `answers` and `status` write resources, `api` holds the handlers.
+the ledger, `answers` and `status` write resources, `api` holds the handlers, `preload`
+brings files in.
 """
 
 from bayanihan.readers.taxii.api import Discovery, Interface, routes
 from bayanihan.readers.taxii.catalogue import Catalogue
 from bayanihan.readers.taxii.collections import Collection, Root, roots_of
+from bayanihan.readers.taxii.preload import Loaded, load
 from bayanihan.readers.taxii.status import Statuses
 
 __all__ = [
@@ -15,8 +17,10 @@ __all__ = [
     "Collection",
     "Discovery",
     "Interface",
+    "Loaded",
     "Root",
     "Statuses",
+    "load",
     "roots_of",
     "routes",
 ]

@@ -377,10 +377,7 @@ def _writing_routes(interface: Interface) -> list[HTTPRouteHandler]:
         with interface.entrance.upload(request) as upload:
             data = await upload.read()
             sent = objects_of(data, OBJECT_LIMIT)
-            terms: dict[str, Any] = dict(shelf.terms)
-            terms["exercise"] = shelf.question.exercise
-            terms["collection"] = shelf.question.home
-            results = await interface.entrance.submit(viewer, data, terms)
+            results = await interface.entrance.submit(viewer, data, shelf.submission_terms())
         outcomes: list[Outcome] = outcomes_of(sent, results)
         return answers.answer(
             await interface.statuses.keep(viewer, found.name, outcomes), status=202

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -46,7 +47,8 @@ class Collection(msgspec.Struct, frozen=True):
     """One collection: the question it saves, and who may read it and write to it.
 
     `readers` and `writers` hold roles, member codes and origins. `terms` are what a
-    submission to it is taken under, beside the key's own.
+    submission to it is taken under, beside the key's own; `preload` is the file that it
+    begins with.
     """
 
     id: str
@@ -57,6 +59,12 @@ class Collection(msgspec.Struct, frozen=True):
     readers: frozenset[str] = _EVERYBODY
     writers: frozenset[str] = frozenset()
     terms: tuple[tuple[str, str], ...] = ()
+    preload: str = ""
+
+    def submission_terms(self) -> dict[str, Any]:
+        """What a submission to it is taken under, whether it is an exercise included."""
+        own: dict[str, Any] = dict(self.terms)
+        return own | {"exercise": self.question.exercise, "collection": self.question.home}
 
     def can_read(self, viewer: Viewer) -> bool:
         """Whether this caller may read it: what in it, their rights decide."""
@@ -222,6 +230,7 @@ def _collection(order: CollectionOrder, root: str) -> Collection:
         readers=frozenset(order.read),
         writers=frozenset(order.write),
         terms=tuple((name, value) for name, value in terms.items() if value),
+        preload=order.preload,
     )
 
 
