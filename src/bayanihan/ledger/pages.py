@@ -26,6 +26,7 @@ from bayanihan.ledger.store import BodyPage, Item, Page, Where
 PAGE_SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 # How many rows per row wanted are walked before each audience is asked.
 _DENSE_FACTOR = 3
+_FIRST_STEP = 64
 _FETCHED_AT_ONCE = 64
 _POSITIONS_AT_ONCE = 500
 _RIGHTS_LIMIT = 4_096
@@ -133,17 +134,27 @@ class Pages:
         else:
             ids = [number for number in rights.ids if self._newest_of(number) > after]
             if ids:
-                end = min(length, after + limit * _DENSE_FACTOR)
-                self._walk(rows, rights, after, end, where, shape)
-                if end < length and not rows.full:
-                    self._merge(rows, ids, end, length, where, shape)
+                reached = self._walk(rows, rights, after, length, where, shape)
+                if reached < length and not rows.full:
+                    self._merge(rows, ids, reached, length, where, shape)
         return rows.page()
 
     def _walk(
         self, rows: _Rows, rights: Rights, after: int, end: int, where: Where, shape: Shape
-    ) -> None:
-        walk = self._store.paging.walk
-        rows.take(walk(shape, rights, after, end, where, rows.wanted))
+    ) -> int:
+        """Walk on while enough of what is met is wanted; the position that was reached.
+
+        The first step is short: where little is wanted, each row of it costs a page read.
+        """
+        walk, step = self._store.paging.walk, max(_FIRST_STEP, rows.wanted // 4)
+        while after < end and not rows.full:
+            upto, missing = min(end, after + step), rows.wanted
+            rows.take(walk(shape, rights, after, upto, where, missing))
+            met, walked, after = missing - rows.wanted, upto - after, upto
+            if met * _DENSE_FACTOR < walked:
+                break
+            step = rows.wanted * _DENSE_FACTOR
+        return after
 
     def _merge(
         self, rows: _Rows, ids: list[int], after: int, end: int, where: Where, shape: Shape
