@@ -34,6 +34,7 @@ COMMANDS = {
     "backup": "bayanihan.commands.backup:backup",
     "restore": "bayanihan.commands.backup:restore",
     "verify": "bayanihan.commands.verify:verify",
+    "migrate": "bayanihan.commands.migrate:migrate",
 }
 for name, place in COMMANDS.items():
     app.command(place, name=name)

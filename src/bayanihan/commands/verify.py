@@ -18,12 +18,13 @@ from bayanihan.commands.hub_client import (
     KeyOption,
     as_json_text,
 )
+from bayanihan.config import load_settings
 from bayanihan.core.checkpoint import Checkpoint, opened, public_of
 from bayanihan.core.merkle import verify_consistency
 from bayanihan.core.signing import from_text
 from bayanihan.errors import Refused
 from bayanihan.hub import PROJECTIONS
-from bayanihan.ledger import Projection, Report, SqliteStore, check_ledger, check_projection
+from bayanihan.ledger import Projection, Report, Store, check_ledger, check_projection, store_at
 
 _FOLDED_WITHIN_S = 1.0
 
@@ -42,6 +43,9 @@ def verify(
     witness: Annotated[
         Path, Parameter(help="With --remote: the file that keeps the last good checkpoint.")
     ] = Path("witness.json"),
+    store: Annotated[
+        str, Parameter(help="Where the ledger is, if not in the data directory: postgresql://…")
+    ] = "",
     json: JsonOption = False,
     key: KeyOption = "",
 ) -> int:
@@ -59,7 +63,7 @@ def verify(
         line = f"{seen.size} entries, root {seen.root.hex()}, signed by {seen.origin}"
         print(as_json_text(told) if json else f"{line}\nverify: ok")
         return 0
-    report = verified(data)
+    report = verified(data, store)
     if json:
         print(as_json_text({"ok": report.ok, **msgspec.to_builtins(report)}))
     else:
@@ -82,17 +86,18 @@ def _verdict(report: Report) -> str:
     return f"verify: ok{skipped}"
 
 
-def verified(data: Path) -> Report:
+def verified(data: Path, address: str = "") -> Report:
     """The checker's report on a data directory. Raises `Refused("cannot-read")`."""
     path = data / "ledger.db"
-    if not path.exists():
+    address = address or load_settings(data).store
+    if not address and not path.exists():
         raise Refused(
             "cannot-read",
             "There is no ledger here",
             where=str(path),
             next_step="Name the data directory with --data.",
         )
-    store = SqliteStore(path, read_only=True)
+    store = store_at(address, read_only=True)(path)
     try:
         report = check_ledger(store)
         epoch = store.meta("epoch")
@@ -105,7 +110,7 @@ def verified(data: Path) -> Report:
 
 
 def _check_projection(
-    kind: type[Projection], folder: Path, epoch: bytes, store: SqliteStore, report: Report
+    kind: type[Projection], folder: Path, epoch: bytes, store: Store, report: Report
 ) -> None:
     """Check one, and once more where an erasure came between: a hub at work folds it soon."""
     for last in (False, True):

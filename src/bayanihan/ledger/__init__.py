@@ -9,6 +9,8 @@ from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
 from bayanihan.ledger.erasures import ERASURES, Again, Erasure, ErasureList, read_erasures
 from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of
 from bayanihan.ledger.folding import Folding
+from bayanihan.ledger.migrating import Migrated
+from bayanihan.ledger.migrating import migrate as migrate_ledger
 from bayanihan.ledger.opening import store_at
 from bayanihan.ledger.projection import Projection, Scan
 from bayanihan.ledger.sqlite import SqliteStore
@@ -38,6 +40,7 @@ __all__ = [
     "Item",
     "Ledger",
     "LedgerContract",
+    "Migrated",
     "Page",
     "Projection",
     "Report",
@@ -54,6 +57,7 @@ __all__ = [
     "check_signer",
     "evidence_of",
     "leaf_of",
+    "migrate_ledger",
     "read_erasures",
     "restore",
     "retain",

@@ -55,7 +55,12 @@ def back_up(data: Path, out: Path, *, software: str, made_at: str) -> Manifest:
         Broken: `record-damaged` when the copy does not verify.
     """
     if not (data / LEDGER).exists():
-        raise Refused("cannot-read", "There is no ledger here", where=str(data))
+        raise Refused(
+            "cannot-read",
+            "There is no ledger here",
+            where=str(data),
+            next_step="Where it is on PostgreSQL, use pg_basebackup or pg_dump --schema bayanihan.",
+        )
     if not out.parent.is_dir():
         message = "There is no folder for the backup"
         raise Refused("cannot-write", message, where=str(out.parent))

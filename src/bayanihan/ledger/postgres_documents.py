@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bayanihan.ledger.postgres_paging import Ask
@@ -90,6 +90,15 @@ class PostgresDocuments:
                         (change.room, change.key, change.value),
                     )
         return True
+
+    def replace(self, documents: Iterable[Document]) -> None:
+        """See `Documents`."""
+        self._writing().execute("DELETE FROM state")
+        with self._writing().cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO state VALUES (%s, %s, %s, %s)",
+                [(each.room, each.key, each.version, each.value) for each in documents],
+            )
 
     def note_once(self, room: str, keys: Sequence[str], value: bytes) -> None:
         """See `Documents`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bayanihan.ledger.state import REMOVED, Change, Document
 
@@ -76,6 +76,15 @@ class SqliteDocuments:
                     (change.room, change.key, change.value),
                 )
         return True
+
+    def replace(self, documents: Iterable[Document]) -> None:
+        """See `Documents`."""
+        connection = self._writing()
+        connection.execute("DELETE FROM state")
+        connection.executemany(
+            "INSERT INTO state VALUES (?, ?, ?, ?)",
+            [(each.room, each.key, each.version, each.value) for each in documents],
+        )
 
     def note_once(self, room: str, keys: Sequence[str], value: bytes) -> None:
         """See `Documents`."""

@@ -7,7 +7,7 @@ may insist on the version it read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -51,6 +51,10 @@ class Documents(Protocol):
 
     def apply(self, changes: Sequence[Change]) -> bool:
         """Write changes: all of them, or none when an expected version is stale."""
+        ...
+
+    def replace(self, documents: Iterable[Document]) -> None:
+        """Inside: hold these documents, with their versions, and no others."""
         ...
 
     def note_once(self, room: str, keys: Sequence[str], value: bytes) -> None:
