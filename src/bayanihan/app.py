@@ -31,7 +31,7 @@ from bayanihan.readers import (
 from bayanihan.readers.feeds import hearing_api, match_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, policy_api
-from bayanihan.web import pages
+from bayanihan.web import dispute, pages
 from bayanihan.web.description import Description
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.law import law_handlers, law_pages, record_handlers, shelf_handlers
@@ -79,6 +79,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *metrics.routes(hub.measure),
         *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
+        *dispute.routes(hub.disputes),
         *law_handlers(rulebook, today),
         *record_handlers(desk, today),
         *shelf_handlers(desk, today),

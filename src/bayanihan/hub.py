@@ -59,6 +59,7 @@ from bayanihan.readers.feeds import (
     MatchLists,
     Press,
     Rulings,
+    budgeted,
     never_block_lines,
     policy_digest,
     unexamined,
@@ -161,7 +162,12 @@ class Hub:
         )
         self.office.told = self._review
         self.console = Console(
-            self.ledger, self.registry, self.active, self.press, self.protection.board
+            self.ledger,
+            self.registry,
+            self.active,
+            self.press,
+            self.protection.board,
+            self.disputes,
         )
         self.sessions = Sessions(
             self.ledger, self.keys.sign_in, self.keys.viewer, secrets.token_bytes
@@ -187,7 +193,7 @@ class Hub:
         )
         return Press(
             self.active,
-            FORMATS,
+            budgeted(FORMATS, order),
             judge=Judge(
                 self.never_block,
                 bounds=bounds,

@@ -65,6 +65,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/law/cases"): {},
     ("POST", "/api/law/attestations/{digest}/judge"): {"state": "none"},
     ("POST", "/api/law/cases/{record_id}/steps"): {"step": "none"},
+    ("POST", "/dispute"): b"value=&reason=",
     ("POST", "/sign-in"): b"key=byn_nobody_nothing",
     ("POST", "/sign-out"): None,
     ("POST", "/taxii2/{root}/collections/{name}/objects"): {"objects": [{"type": "indicator"}]},

@@ -17,7 +17,7 @@ from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.observables import HASH_DIGITS
 from bayanihan.ledger import Draft, Ledger, check_ledger, check_projection
 from bayanihan.readers.active import Active
-from bayanihan.readers.feeds import FORMATS, Judge, Press, never_block_lines
+from bayanihan.readers.feeds import FORMATS, Judge, Press, Rulings, never_block_lines
 
 CLEAR = Audience("clear")
 GREEN = Audience("green")
@@ -85,6 +85,8 @@ def indicator(object_id: str, pattern: str, **more: Any) -> bytes:
 
 class Record:
     """One hub's record in a folder. Its clock stands still until it is moved."""
+
+    rulings: Rulings
 
     def __init__(self, folder: Path) -> None:
         self.now_us = START_US

@@ -248,6 +248,28 @@ def test_a_site_s_owner_disputes_without_an_account(world: World) -> None:
     assert world.ask("DELETE", settled, world.operator).status == 404
 
 
+def test_the_form_takes_a_dispute_and_says_nothing_of_entries(world: World) -> None:
+    push(world, who(world, "SG first"), "my-shop.com", "green")
+    form = {"content-type": "application/x-www-form-urlencoded", "origin": "http://hub"}
+
+    def send(value: str, reason: str) -> Answer:
+        data = f"value={value}&reason={reason}&contact=me".encode()
+        return world.ask("POST", "/dispute", None, data, headers=form)
+
+    assert world.ask("GET", "/dispute").status == 200
+    there, nowhere = send("my-shop.com", "wrong"), send("other.com", "wrong")
+    assert there.status == nowhere.status == 200
+    assert len(there.body) == len(nowhere.body)
+    refused = send("x", "%3Cscript%3E")
+    assert refused.status == 400
+    assert b"<script>" not in refused.body
+    assert b"&lt;script&gt;" in refused.body, "what was typed is still there"
+    page = world.ask("GET", "/feeds", who(world, "SG second")).body
+    assert b"my-shop.com" in page
+    assert b"Open disputes" in page
+    assert b"Open disputes" not in world.ask("GET", "/feeds", who(world, "SG bank")).body
+
+
 def test_disputes_are_taken_a_few_an_hour(world: World) -> None:
     bad = ({"value": "x", "reason": "why"}, {"value": "a.com", "reason": " "}, {"reason": "why"})
     assert {world.ask("POST", "/api/disputes", None, each).status for each in bad} == {400}

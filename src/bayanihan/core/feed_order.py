@@ -29,7 +29,7 @@ class FeedOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         fade_days: by type of value; replaces the days of the types that it names, 0: never.
         blocks_per_hour: new values of one member, for one audience, that block within an
             hour; what is beyond waits until somebody admits it.
-        per_prefix: new values within 30 days on one /24 or /48, or on one registered name.
+        per_prefix: new values within 30 days on one /24 or /48, or pages of one host.
         budgets: `blocks_per_hour` for feeds that want another, by name.
     """
 
@@ -46,13 +46,15 @@ class FeedOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def fault(self) -> tuple[str, str] | None:
         """The first setting that cannot be, and why; None when all can."""
-        for name in ("members_needed", "reports_needed", "blocks_per_hour", "per_prefix"):
-            if getattr(self, name) < 1:
-                return name, f"{name} is a number, 1 or more"
-        for table, found in (("fade_days", self.fade_days), ("budgets", self.budgets)):
-            for name, number in found.items():
-                if number < 0:
-                    return f"{table}.{name}", f"{table}.{name} is a number, 0 or more"
+        least = {"members_needed": 1, "reports_needed": 1, "blocks_per_hour": 100, "per_prefix": 16}
+        for name, number in least.items():
+            if getattr(self, name) < number:
+                return name, f"{name} is a number, {number} or more"
+        tables = (("fade_days", self.fade_days, 0), ("budgets", self.budgets, 100))
+        for table, found, number in tables:
+            for name, given in found.items():
+                if given < number:
+                    return f"{table}.{name}", f"{table}.{name} is a number, {number} or more"
         unknown = sorted(set(self.fade_days) - set(FADE_DAYS))
         if unknown:
             return f"fade_days.{unknown[0]}", f"only these fade: {', '.join(sorted(FADE_DAYS))}"

@@ -17,7 +17,7 @@ from bayanihan.core.pattern import Rest
 from bayanihan.errors import Refused
 from bayanihan.ledger import Entry, Ledger, Where
 from bayanihan.readers.active import FOREVER_US, Active, Standing
-from bayanihan.readers.feeds import EXERCISE_PREFIX, Press
+from bayanihan.readers.feeds import EXERCISE_PREFIX, Disputes, Press
 from bayanihan.registry import Registry
 from bayanihan.web.facts import Facts, facts_of, name_in
 from bayanihan.web.render import pretty
@@ -123,11 +123,19 @@ class Console:
         ledger, registry, active: the record and its projections.
         press: makes the feeds, and says what each does with a value.
         board: who is protected against an object, for a viewer.
+        disputes: what sites' owners complain about, where they can.
     """
 
     def __init__(
-        self, ledger: Ledger, registry: Registry, active: Active, press: Press, board: Board
+        self,
+        ledger: Ledger,
+        registry: Registry,
+        active: Active,
+        press: Press,
+        board: Board,
+        disputes: Disputes | None = None,
     ) -> None:
+        self._disputes = disputes
         self._ledger = ledger
         self._registry = registry
         self._active = active
@@ -183,6 +191,12 @@ class Console:
         return self._press.listing(
             self._ledger.rights(viewer), self._ledger.now_us(), self._press.whose(viewer)
         )
+
+    def disputes(self, viewer: Viewer) -> Sequence[dict[str, Any]]:
+        """The open disputes, for members' own staff and the operator; for others none."""
+        if self._disputes is None or not viewer.key or viewer.constituent:
+            return []
+        return self._disputes.listed()
 
     def _row(self, viewer: Viewer, position: int) -> Row | None:
         """One row; None when the entry was erased since its position was found."""

@@ -161,6 +161,7 @@ def _reading(desk: Desk) -> list[HTTPRouteHandler]:
         """The defence feeds: what is in them, what is held and why, and how to use them."""
         viewer = await desk.viewer(request)
         listed = await desk.read(desk.console.feeds, viewer)
+        disputes = await desk.read(desk.console.disputes, viewer)
         return page(
             markup(
                 "feeds.html",
@@ -170,6 +171,7 @@ def _reading(desk: Desk) -> list[HTTPRouteHandler]:
                     (True, [one for one in listed if _is_exercise(one)]),
                 ],
                 exercise=any(one["items"] for one in listed if _is_exercise(one)),
+                disputes=disputes,
                 hub=f"{request.url.scheme}://{request.headers.get('host', '')}",
             )
         )

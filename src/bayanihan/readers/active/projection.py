@@ -12,6 +12,7 @@ from bayanihan.core import moment
 from bayanihan.core.observables import Observable
 from bayanihan.ledger import Entry, Projection
 from bayanihan.readers.active.indicator import told
+from bayanihan.readers.active.pace import SCHEMA as PACE
 from bayanihan.readers.active.reading import Reading
 from bayanihan.readers.active.sightings import keep, read_seen
 from bayanihan.readers.active.tellers import read_tellers
@@ -47,7 +48,7 @@ class Active(Projection):
     name = "active"
     version = 5
     kinds = ("object", "withdrawn", "erased")
-    schema = SCHEMA
+    schema = SCHEMA + PACE
 
     def loaded(self) -> None:
         """Read where each audience last changed."""
@@ -90,6 +91,10 @@ class Active(Projection):
         """Bring what is in memory to what was committed."""
         self._changed |= {key: stand[0] for key, stand in self._batch.changed.items()}
         self._batch = Batch()
+
+    def tables(self) -> list[str]:
+        """As the base's, without the numbers that an erasure makes a replay count anew."""
+        return [name for name in super().tables() if not name.startswith("pace_")]
 
     def known(self, audiences: Iterable[int], *, exercise: bool) -> tuple[int, ...]:
         """Those of `audiences` that were ever told an indicator, ascending, each once."""

@@ -15,8 +15,10 @@ from typing import Any
 
 import msgspec
 
+from bayanihan.core.observables import Observable
 from bayanihan.ledger import Entry
 from bayanihan.readers.active.indicator import Told
+from bayanihan.readers.active.pace import Pace
 from bayanihan.readers.active.touched import Touch
 
 SCHEMA = """
@@ -116,6 +118,7 @@ class Batch:
         self._seen: set[str] = set()
         self._moved: dict[tuple[int, int], tuple[int, int]] = {}
         self._until: dict[int, int] = {}
+        self._pace: Pace | None = None
         self._erased: dict[tuple[Any, ...], int] = {}
         self.changed: dict[tuple[int, int], tuple[int, int]] = {}
         self.touches: list[Touch] = []
@@ -143,6 +146,7 @@ class Batch:
 
     def write(self, db: sqlite3.Connection) -> None:
         """Take the entries in and write what is different, inside the caller's transaction."""
+        self._pace = Pace(db)
         ids = list({entry.object_id for entry, _ in self._entries})
         for row in _rows(db.execute(_FIND, (json.dumps(ids),)).fetchone()[0]):
             key = (row.object_id, row.origin, row.exercise)
@@ -153,6 +157,8 @@ class Batch:
         self.touches = self._touches(db)
         self._write_rows(db)
         self._write_unread(db)
+        now = {row.position for same in self._rows.values() for row in same.values()}
+        self._pace.write(at for at in self._stored if at not in now or at in self._bare)
         for place, stand in self._moved.items():
             self.changed[place] = max(stand, self.changed.get(place, stand))
         changed = [(*key, *stand) for key, stand in self.changed.items()]
@@ -227,9 +233,29 @@ class Batch:
             stamp_us=header.stamp_us,
             confidence=found.confidence,
         )
+        self._count(entry, found, before)
         self._told[header.position] = found
         _mark_shared(same)
         return True
+
+    def _count(self, entry: Entry, found: Told, before: Row | None) -> None:
+        """Number what a version names; what the one before named keeps its number."""
+        pace, header = self._pace, entry.header
+        if pace is None:
+            raise ValueError("versions are taken while a batch is written")
+        known = self._named_by(before.position) if before and not before.withdrawn else set()
+        blocks = dict.fromkeys(found.blocks)
+        if known and before is not None:
+            pace.carry(before.position, header.position, [each for each in blocks if each in known])
+        place = (entry.origin.partition("/")[0], header.audience, int(header.exercise))
+        fresh = [each for each in blocks if each not in known]
+        pace.count(place, header.position, header.stamp_us, fresh)
+
+    def _named_by(self, position: int) -> set[Observable]:
+        told = self._told.get(position)
+        if told is not None or self._pace is None:
+            return set(told.blocks) if told else set()
+        return self._pace.named(position)
 
     def _erase(self, entry: Entry, same: dict[int, Row]) -> None:
         """Take out what is erased, and no later version."""

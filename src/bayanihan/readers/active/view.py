@@ -29,11 +29,13 @@ PAGE_ROWS = 1_000
 ITEMS = """
 SELECT json_group_array(json_array(
     type, value, object_id, audience, position, valid_from_us, valid_until_us,
-    origin, author, confidence, stamp_us)) FROM (
+    origin, author, confidence, stamp_us, in_hour, in_place)) FROM (
     SELECT i.type, i.value, o.object_id, o.audience, o.position,
         o.valid_from_us, o.valid_until_us, o.origin, o.author, o.confidence, o.stamp_us,
+        ifnull(p.in_hour, 0) AS in_hour, ifnull(p.in_place, 0) AS in_place,
         (row_number() OVER (ORDER BY i.type, i.value, o.object_id, o.position) - 1) / :rows AS page
     FROM objects o CROSS JOIN items i ON i.position = o.position
+    LEFT JOIN pace_items p ON p.position = i.position AND p.type = i.type AND p.value = i.value
     WHERE o.audience IN (SELECT value FROM json_each(:audiences)) AND o.exercise = :exercise
     AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :from_us
     AND (o.shared = 0 OR NOT EXISTS (
@@ -48,8 +50,9 @@ SELECT json_group_array(json_array(
 NAMED = """
 SELECT json_group_array(json_array(
     i.type, i.value, o.object_id, o.audience, o.position, o.valid_from_us, o.valid_until_us,
-    o.origin, o.author, o.confidence, o.stamp_us))
+    o.origin, o.author, o.confidence, o.stamp_us, ifnull(p.in_hour, 0), ifnull(p.in_place, 0)))
 FROM items i CROSS JOIN objects o ON o.position = i.position
+LEFT JOIN pace_items p ON p.position = i.position AND p.type = i.type AND p.value = i.value
 WHERE i.type = :type AND i.value = :value
 AND o.audience IN (SELECT value FROM json_each(:audiences)) AND o.exercise = :exercise
 AND o.out = 0 AND o.valid_until_us > :now_us AND o.valid_from_us <= :from_us
@@ -97,18 +100,24 @@ WHERE audience IN (SELECT value FROM json_each(:audiences)) AND exercise = :exer
 """
 
 _of_type_and_value = itemgetter(0, 1)
-ItemRow = tuple[str, str, str, int, int, int, int, str, str, int, int]
+ItemRow = tuple[str, str, str, int, int, int, int, str, str, int, int, int, int]
 item_rows = msgspec.json.Decoder(list[ItemRow]).decode
 rest_rows = msgspec.json.Decoder(list[tuple[str, int, int, int, str, str, int, int]]).decode
 
 
 class Source(NamedTuple):
-    """Who named a value: the origin and author, how sure (`UNSTATED`: not said), and when."""
+    """Who named a value: the origin and author, how sure (`UNSTATED`: not said), and when.
+
+    `in_hour` and `in_place` number it among its member's of that hour, and among those on its
+    network or host; 0 where the number is a low one.
+    """
 
     origin: str
     author: str
     confidence: int
     stamp_us: int
+    in_hour: int = 0
+    in_place: int = 0
 
 
 class ActiveItem(msgspec.Struct, frozen=True, gc=False):

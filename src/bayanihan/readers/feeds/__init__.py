@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bayanihan.readers.feeds.clamav import HSB, NDB
 from bayanihan.readers.feeds.decide import Bounds
-from bayanihan.readers.feeds.disputes import Disputes
+from bayanihan.readers.feeds.disputes import Complaint, Disputes
 from bayanihan.readers.feeds.dnsmasq import DNSMASQ
 from bayanihan.readers.feeds.domains import DOMAINS
 from bayanihan.readers.feeds.edl import EXTERNAL_LISTS
@@ -22,7 +22,12 @@ from bayanihan.readers.feeds.match_list import MatchLists
 from bayanihan.readers.feeds.member_rules import SIGMA, YARA
 from bayanihan.readers.feeds.misp import MISP
 from bayanihan.readers.feeds.nftables import NFTABLES
-from bayanihan.readers.feeds.policy import never_block_lines, policy_digest, warning_lists
+from bayanihan.readers.feeds.policy import (
+    budgeted,
+    never_block_lines,
+    policy_digest,
+    warning_lists,
+)
 from bayanihan.readers.feeds.press import Press
 from bayanihan.readers.feeds.rpz import RPZ
 from bayanihan.readers.feeds.rulings import Rulings
@@ -52,6 +57,7 @@ __all__ = [
     "EXERCISE_PREFIX",
     "FORMATS",
     "Bounds",
+    "Complaint",
     "Disputes",
     "Engines",
     "Format",
@@ -65,6 +71,7 @@ __all__ = [
     "Rendered",
     "Rulings",
     "Whose",
+    "budgeted",
     "never_block_lines",
     "policy_digest",
     "render",

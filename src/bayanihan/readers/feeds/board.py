@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bayanihan.core.identifiers import IDENTIFIERS
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import Format, Heading, Item, lines_of, why_not
+from bayanihan.readers.feeds.format import Format, Heading, Item, lines_of, waits, why_not
 from bayanihan.readers.feeds.left_out import LISTED_LIMIT, LeftOut, Listed, shown
 from bayanihan.readers.feeds.lines import File, Lines, ended
 from bayanihan.readers.feeds.shelf import KEPT_LIMIT_BYTES, Key
@@ -295,6 +295,9 @@ class Board:
         """Why an item of a type that the format has is not inside; None where it is."""
         if not sayable(self.format, item):
             return "held", item.why, item.mode
+        waiting = waits(self.format, item)
+        if waiting is not None:
+            return "held", waiting, "held"
         why = self._poison.get((item.type, item.value)) if self._poison else None
         if why is not None:
             return "held", why, "held"

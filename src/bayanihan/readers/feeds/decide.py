@@ -108,12 +108,15 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """A mode and the reason in a sentence, since a moment and until before another.
 
     `since_us` is 0 where no clock had a part in it, `until_us` `FOREVER_US` where none will.
+    `in_hour` and `in_place` are its numbers for the change budget, 0 where it need not wait.
     """
 
     mode: str
     reason: str
     since_us: int = 0
     until_us: int = FOREVER_US
+    in_hour: int = 0
+    in_place: int = 0
 
 
 def checked_profile(profile: str) -> str:

@@ -43,7 +43,7 @@ class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `ids` are the objects that name it, `level` the strictest TLP level that it was told
     under. It holds from `valid_from_us` until before `valid_until_us` (`FOREVER_US`: no end).
-    `mode` and the reason `why` are what `decide` says.
+    `mode` and the reason `why` are what `decide` says, as are its numbers for the budget.
     """
 
     type: str
@@ -55,6 +55,8 @@ class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
     exercise: bool = False
     mode: str = "block"
     why: str = ""
+    in_hour: int = 0
+    in_place: int = 0
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -103,6 +105,8 @@ class Format(msgspec.Struct, frozen=True):
         limit: how many items the engine can take; 0 where it says nothing. The newest stay.
         single: whether each of `lines` is one line, so that changes of lines can be told.
         check: what a strict reader of ours finds wrong with a whole file; None if nothing.
+        per_hour, per_place: the change budget: how many new values of one member block within
+            an hour, and how many on one network or host; 0 for no budget.
         modes: those of `decide` that it can say; what has another is listed beside it.
     """
 
@@ -122,11 +126,30 @@ class Format(msgspec.Struct, frozen=True):
     single: bool = True
     check: Callable[[bytes], str | None] | None = None
     modes: frozenset[str] = BLOCKING
+    per_hour: int = 0
+    per_place: int = 0
 
     @property
     def whole(self) -> bool:
         """Whether its lines depend on all items at once, so that a change makes all anew."""
         return self.pages is not None or self.together is not None or not self.single
+
+
+def waits(format_: Format, item: Item) -> str | None:
+    """Why an item that may block has to wait until somebody admits it; None where it need not."""
+    if item.mode != "block":
+        return None
+    if format_.per_hour and item.in_hour > format_.per_hour:
+        return (
+            f"It waits: it is number {item.in_hour} of its member's within an hour, and the change"
+            f" budget is {format_.per_hour}."
+        )
+    if format_.per_place and item.in_place > format_.per_place:
+        return (
+            f"It waits: it is number {item.in_place} on its network or host within 30 days, and"
+            f" the change budget is {format_.per_place}."
+        )
+    return None
 
 
 class Together(msgspec.Struct, frozen=True):

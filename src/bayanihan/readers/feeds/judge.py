@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from bayanihan.core.never_block import NeverBlock
 from bayanihan.core.observables import Observable
 from bayanihan.readers.active import FOREVER_US, ActiveItem
@@ -69,6 +71,29 @@ class Judge:
         self._answered = answered
 
     def decision(
+        self,
+        item: ActiveItem,
+        now_us: int,
+        *,
+        exercise: bool,
+        whose: Whose = ANYBODY,
+        seen: Callable[[Sequence[str]], int] | None = None,
+    ) -> Decision:
+        """What becomes of an item, with its numbers for the change budget. See `_decision`."""
+        found = self._decision(item, now_us, exercise=exercise, whose=whose, seen=seen)
+        if found.mode != "block" or not any(each.in_hour or each.in_place for each in item.sources):
+            return found
+        words = self.opinions.words(item.type, item.value, whose.home, exercise=exercise)
+        if words.admitted or words.confirmed_by or words.insisted_by:
+            return found
+        # It need not wait where one telling of it was within the budget.
+        numbers = (
+            min(each.in_hour for each in item.sources),
+            min(each.in_place for each in item.sources),
+        )
+        return msgspec.structs.replace(found, in_hour=numbers[0], in_place=numbers[1])
+
+    def _decision(
         self,
         item: ActiveItem,
         now_us: int,

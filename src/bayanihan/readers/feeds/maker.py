@@ -22,7 +22,7 @@ from bayanihan.readers.feeds import grammar
 from bayanihan.readers.feeds.board import Board, Boards, sayable
 from bayanihan.readers.feeds.decide import Decision
 from bayanihan.readers.feeds.draft import Draft, Files
-from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, Item, why_not
+from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, Item, waits, why_not
 from bayanihan.readers.feeds.gate import Verdict, sift
 from bayanihan.readers.feeds.judge import Judge
 from bayanihan.readers.feeds.lines import File
@@ -109,6 +109,8 @@ class Maker:
             return "not-expressed", why_not(item.type, format_.types)
         if not sayable(format_, item):
             return item.mode, item.why
+        if waiting := waits(format_, item):
+            return "held", waiting
         poison = self._poison.get(format_.name)
         if poison and (reason := poison.get((item.type, item.value))):
             return "held", reason
@@ -139,7 +141,15 @@ class Maker:
             whose=whose,
             seen=self._seen(rights, exercise=exercise),
         )
-        return Item(observable.type, observable.value, named.ids, mode=found.mode, why=found.reason)
+        return Item(
+            observable.type,
+            observable.value,
+            named.ids,
+            mode=found.mode,
+            why=found.reason,
+            in_hour=found.in_hour,
+            in_place=found.in_place,
+        )
 
     def _seen(self, rights: tuple[int, ...], *, exercise: bool) -> Callable[[Sequence[str]], int]:
         return partial(self._active.seen, audiences=rights, exercise=exercise)

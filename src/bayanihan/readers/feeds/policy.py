@@ -6,11 +6,13 @@ import functools
 import gzip
 import hashlib
 import importlib.resources
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from bayanihan.core.feed_order import FeedOrder
 from bayanihan.core.warning_lists import WarningLists
+from bayanihan.readers.feeds.format import Format
 
 
 def never_block_lines() -> list[str]:
@@ -36,3 +38,15 @@ def policy_digest(lines: Iterable[str], own_names: Iterable[str], version: str) 
     """
     text = msgspec.json.encode([list(lines), sorted(own_names), version])
     return hashlib.sha256(text).hexdigest()
+
+
+def budgeted(formats: Mapping[str, Format], order: FeedOrder) -> dict[str, Format]:
+    """The formats with an operator's change budget; an exercise's feed has that of the real one."""
+    return {
+        name: msgspec.structs.replace(
+            each,
+            per_hour=order.budgets.get(name, order.blocks_per_hour),
+            per_place=order.per_prefix,
+        )
+        for name, each in formats.items()
+    }

@@ -327,6 +327,8 @@ class Stock:
             self._exercise,
             decision.mode,
             decision.reason,
+            decision.in_hour,
+            decision.in_place,
         )
         return (
             place(found.type, found.value),
