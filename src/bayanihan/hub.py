@@ -161,14 +161,7 @@ class Hub:
             self.keys, self.settings.limits, self.settings.proxy, time.monotonic
         )
         self.office.told = self._review
-        self.console = Console(
-            self.ledger,
-            self.registry,
-            self.active,
-            self.press,
-            self.protection.board,
-            self.disputes,
-        )
+        self.console = self._open_console()
         self.sessions = Sessions(
             self.ledger, self.keys.sign_in, self.keys.viewer, secrets.token_bytes
         )
@@ -218,6 +211,16 @@ class Hub:
         registry = self.registry
         return Confirming(
             self.ledger, self.office.fold, edition=lambda: registry.edition, told=self._tell
+        )
+
+    def _open_console(self) -> Console:
+        return Console(
+            self.ledger,
+            self.registry,
+            self.active,
+            self.press,
+            self.protection.board,
+            self.disputes,
         )
 
     def _open_hearing(self) -> Hearing:

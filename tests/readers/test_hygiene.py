@@ -85,9 +85,8 @@ def test_names_that_look_like_others_are_names_of_their_own(record: Record) -> N
     assert [left.value for left in found.held] == ["dbs.com"]
     for feed in FORMATS:
         version = record.press.version(feed, record.rights(PUBLIC), record.now_us)
-        why = (
-            FORMATS[feed].check(version.body) if FORMATS[feed].check else fault(feed, version.body)
-        )  # type: ignore[misc]
+        check = FORMATS[feed].check
+        why = check(version.body) if check else fault(feed, version.body)
         assert why is None, (feed, why)
 
 

@@ -92,6 +92,8 @@ def test_a_claim_suspends_the_block_everywhere_and_tells_the_origin(world: World
     (notice,) = notices(world, who(world, "SG second"))
     assert (notice["about"], notice["from"], notice["purpose"]) == ([object_id], "VN", "ask")
     assert notices(world, vn) == notices(world, th) == [], "nobody else is told"
+    assert say(world, vn, "claim", "bank-login.vn").body == answer.body
+    assert len(notices(world, sg)) == 1, "and nobody twice"
     said = say(world, th, "insist", "bank-login.vn")
     assert said.status == 201
     assert "bank-login.vn" in names(world, th), "others may override at home"
@@ -144,6 +146,7 @@ def test_false_positives_suspend_by_two_states_or_the_origin(world: World) -> No
     say(world, who(world, "VN bank"), "false-positive", "wrong-one.com")
     assert held(world, vn, "wrong-one.com")["reason"] == "TH and VN call it a false positive."
     assert say(world, sg, "false-positive", "wrong-two.com").status == 201
+    assert {each["value"] for each in notices(world, sg)} == {"wrong-one.com"}
     assert held(world, th, "wrong-two.com")["mode"] == "alert"
     say(world, th, "confirm", "wrong-two.com")
     assert "wrong-two.com" in names(world, vn), "a person confirms it after all"
@@ -228,6 +231,7 @@ def test_an_exercise_has_rulings_of_its_own(world: World) -> None:
 def test_a_site_s_owner_disputes_without_an_account(world: World) -> None:
     sg, th = who(world, "SG first"), who(world, "TH first")
     push(world, sg, "my-shop.com", "green")
+    world.settle()
     complaint = {"value": "my-shop.com", "reason": "We were hacked, and mended it.\nSee the log."}
     answers = [
         world.ask("POST", "/api/disputes", None, complaint | {"value": value})

@@ -98,13 +98,16 @@ class Hearing:
             _until_us(saying, self._ledger.now_us()),
             _line(saying.reason),
         )
+        answer = {"act": saying.act, "type": observable.type, "value": observable.value}
+        if self._rulings.holds(ruling, viewer.origin):
+            return answer
         drafts = [draft_of(ruling, viewer)]
         if saying.act in _TOLD:
             drafts += await self.notices(
                 saying.act, viewer.origin, observable, exercise=saying.exercise
             )
         await self._ledger.append_soon(drafts)
-        return {"act": saying.act, "type": observable.type, "value": observable.value}
+        return answer
 
     async def notices(
         self, what: str, by: str, observable: Observable, *, exercise: bool = False
@@ -115,7 +118,12 @@ class Hearing:
             rows = self._active.tellers(observable, TOLD_LIMIT, exercise=exercise)
             levels: Sequence[Audience] = self._ledger.store.audiences()
             # RED is in no feed, so nothing of it is blocked that could be spoken against.
-            tellers = [t for t in map(Teller._make, rows) if levels[t.audience - 1].level != "red"]
+            tellers = [
+                each
+                for each in map(Teller._make, rows)
+                # Nobody is told of what they said themselves.
+                if each.origin != by and levels[each.audience - 1].level != "red"
+            ]
             said = _TOLD[what].format(by=by)
             occasion = Occasion(observable, said, by, self._ledger.now_us(), exercise)
             ids = [str(uuid.UUID(bytes=self._entropy(16), version=4)) for _ in tellers]

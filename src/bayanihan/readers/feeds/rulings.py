@@ -49,6 +49,7 @@ class _Said:
         self.confirmed_until_us = FOREVER_US
         self.reports: dict[str, int] = {}
         self.claims: dict[str, int] = {}
+        self.released: set[str] = set()
         self.insisted: set[str] = set()
         self.admitted: set[str] = set()
         self.said_us: dict[str, int] = {}
@@ -68,6 +69,7 @@ class _Said:
             case "release":
                 if state in self.claims:
                     self.claims[state] = min(self.claims[state], stamp_us)
+                    self.released.add(state)
             case "insist":
                 self.insisted.add(state)
             case "desist":
@@ -76,7 +78,9 @@ class _Said:
                 self.admitted.add(state)
 
     def words(self, home: str) -> Words:
-        claimed_by = max(self.claims, key=self.claims.__getitem__, default="")
+        # A released claim is gone at once, whatever the clock says of its stamp.
+        standing = self.claims.keys() - self.released
+        claimed_by = max(sorted(standing), key=self.claims.__getitem__, default="")
         return Words(
             self.confirmed_by,
             self.confirmed_until_us,
@@ -145,6 +149,15 @@ class Rulings(Projection):
         """Until when a member's claim on a value holds or held; 0 where it made none."""
         said = self._said.get((exercise, type_, value))
         return said.claims.get(member, 0) if said else 0
+
+    def holds(self, ruling: Ruling, origin: str) -> bool:
+        """Whether an origin said the same before and nothing has ended it: it need not again."""
+        said = self._said.get((ruling.exercise, ruling.type, ruling.value))
+        if said is None:
+            return False
+        if ruling.act == "claim":
+            return origin.partition("/")[0] in said.claims
+        return ruling.act == "false-positive" and origin in said.reports
 
     def kept_out(self, observable: Observable, home: str) -> str:
         """See `judge.Opinions`."""
