@@ -34,6 +34,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "rulebook": frozenset({"errors", "core"}),
     "web": EVERYTHING,
     "app": EVERYTHING,
+    "evidence_desk": EVERYTHING,
     "hub": EVERYTHING,
     "cli": EVERYTHING,
     "commands": EVERYTHING,
@@ -48,7 +49,7 @@ READERS: dict[str, frozenset[str]] = {
 }
 
 CORE_PACKAGES = frozenset(
-    {"cryptography", "idna", "msgspec", "numpy", "publicsuffixlist", "rfc8785", "yaml"}
+    "cryptography idna msgspec multipart numpy publicsuffixlist rfc8785 yaml".split()
 )
 IO_MODULES = frozenset(
     """asyncio concurrent fcntl ftplib glob http httpx multiprocessing os queue random secrets

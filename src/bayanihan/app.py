@@ -16,9 +16,11 @@ from bayanihan import __version__
 from bayanihan.commands.law_files import open_rulebook, today
 from bayanihan.commands.law_region import is_working_day
 from bayanihan.errors import BayanihanError, Broken, Unavailable
+from bayanihan.evidence_desk import lookup_of, report_desk
 from bayanihan.hub import Hub
 from bayanihan.intake import objects_api as intake_api
-from bayanihan.intake import take_back
+from bayanihan.intake import reports_api, take_back
+from bayanihan.intake.reports_api import evidence_body
 from bayanihan.readers import (
     feeds_api,
     heads,
@@ -28,6 +30,7 @@ from bayanihan.readers import (
     stream,
     taxii,
 )
+from bayanihan.readers.alike import api as alike_api
 from bayanihan.readers.feeds import hearing_api, match_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, policy_api
@@ -63,9 +66,12 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
     """Every address that a hub answers at: the exits and entrances of all rooms."""
     rulebook = functools.cache(open_rulebook)
     desk = hub.law_desk(rulebook, is_working_day)
+    lookup = lookup_of(hub)
     return [
         *health(hub),
         *intake_api.routes(hub.push),
+        *reports_api.routes(report_desk(hub, lookup)),
+        *alike_api.routes(lookup, evidence_body()),
         *take_back.routes(hub.ledger, hub.erasures.note),
         *objects_api.routes(hub.ledger),
         *registry_api.routes(hub.office),

@@ -22,6 +22,8 @@ app = App(
 # Named by path, so that a verb loads what it needs and no more.
 COMMANDS = {
     "up": "bayanihan.commands.up:up",
+    "report": "bayanihan.commands.evidence:report",
+    "lookup": "bayanihan.commands.evidence:lookup",
     "push": "bayanihan.commands.push:push",
     "pull": "bayanihan.commands.follow:pull",
     "follow": "bayanihan.commands.follow:follow",
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if arguments is None else arguments
     # The parser takes a lone hyphen for an option without a name.
-    if words[:1] == ["push"]:
+    if words[:1] in (["push"], ["report"], ["lookup"]):
         words = ["/dev/stdin" if word == "-" else word for word in words]
     try:
         code = app(words, exit_on_error=False, print_error=True)

@@ -25,6 +25,8 @@ from bayanihan.core.signing import SigningKey, from_text, to_text
 from bayanihan.errors import Broken, Refused
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import take_back
+from bayanihan.intake.drafts import Drafts
+from bayanihan.intake.evidence import Reader
 from bayanihan.intake.objects import Result
 from bayanihan.intake.upload import Uploads
 from bayanihan.ledger import (
@@ -41,6 +43,7 @@ from bayanihan.ledger import (
     take_turn,
 )
 from bayanihan.readers import (
+    alike,
     heads,
     metrics,
     receipts_api,
@@ -94,6 +97,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     taxii.Catalogue,
     law.Docket,
     Rulings,
+    alike.Alike,
 )
 
 
@@ -103,15 +107,16 @@ class Hub:
     Args:
         folder: the data directory; made when absent.
         settings: see `Settings`; read from the directory when None.
+        reader: reads evidence; one of the hub's own when None.
 
     Raises:
         Broken: `data-locked` when another process has this directory.
     """
 
-    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if folder.stat().st_mode & 0o077:
-            logger.warning("%s can be read by others on this machine: chmod 700 it", folder)
+    def __init__(
+        self, folder: Path, settings: Settings | None = None, reader: Reader | None = None
+    ) -> None:
+        _make(folder)
         self.folder = folder
         self.settings = settings or load_settings(folder)
         self._lock = _locked(folder / "lock")
@@ -121,6 +126,7 @@ class Hub:
         self.active = Active(*place)
         self.catalogue = taxii.Catalogue(*place)
         self.docket = law.Docket(*place)
+        self.alike = alike.Alike(*place)
         self.rulings = Rulings(*place)
         self.registry.now_us = self.ledger.now_us
         self.office = Office(self.ledger, self.registry, secrets.token_bytes)
@@ -132,6 +138,7 @@ class Hub:
         if not self.registry.members:
             self._found()
         self.engines = Engines()
+        self.reader = reader or Reader()
         self.never_block = NeverBlock(
             never_block_lines(), _is_public_suffix, self.settings.own_names, warning_lists()
         )
@@ -170,7 +177,7 @@ class Hub:
         self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
         self.taxii = self._open_taxii()
         self._length_at_start = self.ledger.length
-        folded = [self.active, self.catalogue, self.docket, self.rulings]
+        folded = [self.active, self.catalogue, self.docket, self.rulings, self.alike]
         self.folding = Folding(self.ledger, folded)
         self.folding.start()
         self.upkeep = Upkeep(self.keep_up)
@@ -316,6 +323,7 @@ class Hub:
             return
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
         self.taxii.statuses.forget_old()
+        Drafts(self.ledger).forget_old()
         self.disputes.forget_old()
         state, now_us = self.ledger.state, self.ledger.now_us()
         thinning.thin_applied(state, APPLIED, self.ledger.epoch.hex(), now_us)
@@ -399,6 +407,8 @@ class Hub:
         """Stop the threads, close the files, give the directory free."""
         self.upkeep.stop()
         self.folding.stop()
+        self.reader.stop()
+        self.alike.close()
         self.engines.stop()
         self.press.close()
         self.ledger.close()
@@ -442,6 +452,13 @@ class Entrance:
         """Take back what the viewer published under an id."""
         reason = "deleted over TAXII"
         await take_back.withdraw(self._ledger, viewer, object_id, reason, self._withdrawn)
+
+
+def _make(folder: Path) -> None:
+    """Make a data directory that only its owner reads, or say that others can read it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077:
+        logger.warning("%s can be read by others on this machine: chmod 700 it", folder)
 
 
 def _locked(path: Path) -> IO[str]:

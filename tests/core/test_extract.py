@@ -170,15 +170,15 @@ def test_any_text_is_read(text: str) -> None:
     "piece", ["a.", "a@", "http://", "ก.a ", "1.1.", "a:", "+1 ", "[.]", "-", "zoom "]
 )
 def test_time_grows_with_the_length_alone(piece: str) -> None:
-    """Eight times the text takes less than three times eight as long."""
+    """Sixteen times the text takes far less than sixteen squared times as long."""
 
     def took_s(count: int) -> float:
         text = piece * (count // len(piece))
         best = []
         for _ in range(2):
-            began_s = time.perf_counter()
+            began_s = time.process_time()
             extract(text, endings, "TH")
-            best.append(time.perf_counter() - began_s)
+            best.append(time.process_time() - began_s)
         return min(best)
 
-    assert took_s(64_000) < 24 * max(took_s(8_000), 0.002)
+    assert took_s(64_000) < 80 * max(took_s(4_000), 0.001)

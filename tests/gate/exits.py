@@ -27,6 +27,11 @@ _TAXII = {"accept": "application/taxii+json;version=2.1"}
 # What is sent to the addresses that change things: each is refused, or changes nothing.
 # `own` says that the object ids named must not be the reader's own.
 BODIES: dict[tuple[str, str], Any] = {
+    ("POST", "/api/reports"): b"",
+    ("PATCH", "/api/reports/{draft_id}"): {"note": ""},
+    ("POST", "/api/reports/{draft_id}/publish"): None,
+    ("DELETE", "/api/reports/{draft_id}"): None,
+    ("POST", "/api/lookup"): b"",
     ("POST", "/api/objects"): lambda ids: {
         "objects": [{"type": "indicator", "id": i} for i in ids]
     },
@@ -168,7 +173,16 @@ class Look:
             path = exit_.path.format(**dict(zip(names, chosen, strict=True)))
             path += "/" if path.startswith("/taxii2") else ""
             body = BODIES.get(place, b"")
-            yield path + QUESTIONS.get(exit_.path, ""), self._encoded(body, who)
+            question = QUESTIONS.get(exit_.path, "")
+            if exit_.path == "/api/lookup":
+                question, body = self._asked_for(exit_.method)
+            yield path + question, self._encoded(body, who)
+
+    def _asked_for(self, method: str) -> tuple[str, bytes]:
+        """Everything that was said, asked after: whoever may not see it is told of none."""
+        said = self.world.region.said[:40]
+        names = " ".join(f"{word}.example.com" for each in said for word in each.secrets) or "no"
+        return ("", names.encode()) if method == "POST" else (f"?q={names}", b"")
 
     def _encoded(self, body: Any, who: Who) -> bytes:
         if callable(body):
@@ -195,6 +209,7 @@ class Look:
         known = {
             "code": ["XX"],
             "digest": ["sha256:00"],
+            "draft_id": ["nothing"],
             "key_id": ["nobody"],
             "public": ["00"],
             "root": list(hub.taxii.roots),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import secrets
 import tempfile
@@ -20,8 +21,10 @@ from bayanihan.app import create_app
 from bayanihan.commands.verify import verified
 from bayanihan.config import Settings
 from bayanihan.core.entrance_order import LimitsOrder
+from bayanihan.core.fingerprint import EXTENSION_ID as FINGERPRINTS
 from bayanihan.core.marking import TLP_1_IDS, TLP_2_IDS, group_marking_id
 from bayanihan.hub import Hub
+from bayanihan.intake.evidence import Reader
 from bayanihan.registry import SCOPES
 from tests.gate.model import Region, Said, Who, may_see, must_see
 
@@ -46,6 +49,17 @@ class Answer(NamedTuple):
         return b"\n".join([*(b": ".join(header) for header in self.headers), self.body])
 
 
+class SharedReader(Reader):
+    """One process that reads evidence for all worlds: it keeps nothing between two files."""
+
+    def stop(self) -> None:
+        """A world that closes leaves it running; it ends with the tests."""
+
+
+READER = SharedReader()
+atexit.register(super(SharedReader, READER).stop)
+
+
 class World:
     """Opens a hub with its people; `close` it at the end."""
 
@@ -60,7 +74,7 @@ class World:
     def _open(self) -> None:
         folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
         # What an engine thinks of a file is no question of who may see it, and takes long.
-        self.hub = Hub(folder / "data", Settings(engines=False, limits=UNLIMITED))
+        self.hub = Hub(folder / "data", Settings(engines=False, limits=UNLIMITED), READER)
         self._closing.callback(self.hub.close)
         with warnings.catch_warnings():
             # The framework will want parameters declared in another way one day.
@@ -258,6 +272,12 @@ class World:
             "pattern": f"[domain-name:value = '{label}.example.com']",
             "pattern_type": "stix",
             "valid_from": "2026-01-01T00:00:00Z",
+            "extensions": {
+                FINGERPRINTS: {
+                    "extension_type": "property-extension",
+                    "infrastructure": [f"domain:{label}.example.com"],
+                }
+            },
         }
         words = self._marking(author) if "words" in marks + granular else ""
         if marks:

@@ -26,7 +26,7 @@ from bayanihan.core.spaceless import cut_after, cut_before, is_spaceless
 from bayanihan.core.wallet import wallets
 from bayanihan.errors import Refused
 
-TEXT_LIMIT = 200_000
+TEXT_LIMIT = 100_000
 FOUND_LIMIT = 2_000
 
 Endings = Callable[[str], bool]

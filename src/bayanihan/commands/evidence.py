@@ -1,0 +1,147 @@
+"""`bayanihan report` and `bayanihan lookup`: evidence in, drafts and likenesses out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from bayanihan.commands.hub_client import (
+    DEFAULT_HUB,
+    HubClient,
+    HubOption,
+    JsonOption,
+    KeyOption,
+    as_json_text,
+)
+from bayanihan.commands.push import STANDARD_INPUT
+from bayanihan.errors import Refused, one_line
+
+FILE_LIMIT_BYTES = 25 * 1024 * 1024
+
+
+def report(
+    file: Annotated[Path, Parameter(help="Any evidence; - for input.")] = STANDARD_INPUT,
+    *,
+    vector: Annotated[str, Parameter(help="How it attacks: phishing, malware, ...")] = "",
+    note: Annotated[str, Parameter(help="What neighbours should know.")] = "",
+    tlp: Annotated[str, Parameter(help="How far it may go.")] = "",
+    group: Annotated[str, Parameter(help="The group that AMBER material is for.")] = "",
+    degree: Annotated[str, Parameter(help="AI's part, as you say: assisted, generated ...")] = "",
+    role: Annotated[tuple[str, ...], Parameter(help="What AI did: text, voice ...; repeat.")] = (),
+    exercise: Annotated[bool, Parameter(negative="", help="It is an exercise.")] = False,
+    publish: Annotated[bool, Parameter(negative="", help="Confirm and publish at once.")] = False,
+    json: JsonOption = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> int:
+    """Report evidence: a mail, text, page, table, picture, recording, log or any file.
+
+    The answer is a draft: what is proposed and held and why, what was removed, what is alike.
+    A constituent's draft waits for its own CERT.
+
+    Example: bayanihan report lure.eml --note "seen by two banks" --publish
+    """
+    name, data = _evidence(file)
+    given = {
+        "vector": vector,
+        "note": note,
+        "tlp": tlp,
+        "group": group,
+        "degree": degree,
+        "role": ",".join(role),
+        "exercise": "true" if exercise else "",
+        "publish": "true" if publish else "",
+    }
+    form = {field: value for field, value in given.items() if value}
+    with HubClient(hub, key, timeout_s=120.0) as client:
+        draft = client.json("POST", "/api/reports", data=form, files={"file": (name, data)})
+    if json:
+        print(as_json_text(draft))
+    else:
+        _print(draft)
+    return 1 if publish and draft["state"] != "published" else 0
+
+
+def lookup(
+    what: Annotated[str, Parameter(help="A file, or a text; - for input.")],
+    *,
+    exercise: Annotated[bool, Parameter(negative="", help="Among an exercise's cases.")] = False,
+    json: JsonOption = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> int:
+    """Ask whether your neighbours have seen this, or its like.
+
+    Each kind of likeness is told by itself. Nothing of what you ask is kept.
+
+    Example: bayanihan lookup suspicious.eml
+    """
+    path = Path(what)
+    try:
+        is_file = path.is_file() or path == STANDARD_INPUT
+    except (OSError, ValueError):
+        is_file = False
+    name, data = _evidence(path) if is_file else ("text", what.encode(errors="surrogateescape"))
+    form = {"exercise": "true"} if exercise else {}
+    with HubClient(hub, key, timeout_s=120.0) as client:
+        answer = client.json("POST", "/api/lookup", data=form, files={"file": (name, data)})
+    if json:
+        print(as_json_text(answer))
+        return 0
+    for match in answer["matches"]:
+        told = ", ".join(
+            f"{each['kind']} {each['score']:.2f}"
+            + (f" ({one_line(', '.join(each['on']))})" if each["on"] else "")
+            for each in match["evidence"]
+        )
+        mark = "EXERCISE " if match["exercise"] else ""
+        print(f"{mark}{one_line(match['id'])} since {match['since']}: {told}")
+    for note in answer["left_out"]:
+        print(f"note: {one_line(note)}", file=sys.stderr)
+    if not answer["matches"]:
+        print("nothing is alike")
+    return 0
+
+
+def _evidence(path: Path) -> tuple[str, bytes]:
+    try:
+        if path == STANDARD_INPUT:
+            data = sys.stdin.buffer.read(FILE_LIMIT_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(FILE_LIMIT_BYTES + 1)
+    except OSError as error:
+        raise Refused("cannot-read", f"It cannot be read: {error}", where=str(path)) from None
+    if len(data) > FILE_LIMIT_BYTES:
+        limit_mib = FILE_LIMIT_BYTES // 1024 // 1024
+        raise Refused("too-large", f"One piece of evidence may hold {limit_mib} MiB")
+    if not data:
+        raise Refused("empty", "It holds nothing", where=str(path))
+    return path.name.encode(errors="replace").decode(), data
+
+
+def _print(draft: dict[str, Any]) -> None:
+    language = draft["language"]
+    also = f" or {draft['language_also']}" if draft["language_also"] else ""
+    mark = "EXERCISE " if draft["exercise"] else ""
+    print(f"{mark}{draft['state']} {draft['id']}: {draft['kind']}, language {language}{also}")
+    for each in draft["indicators"]:
+        shown, plain = one_line(each["value"]), one_line(each["ascii"])
+        other = f" = {plain}" if plain != shown else ""
+        print(f"  propose {each['type']} {shown}{other}: {one_line(each['why'])}")
+    for each in draft["held"]:
+        print(f"  hold    {each['type']} {one_line(each['value'])}: {one_line(each['why'])}")
+    for each in draft["removed"]:
+        print(f"  removed {each['what']} {one_line(each['shown'])} ({one_line(each['where'])})")
+    for note in [*draft["disguises"], *draft["cadence"], *draft["left_out"], *draft["provenance"]]:
+        print(f"  note    {one_line(note)}")
+    for match in draft["similar"]:
+        kinds = ", ".join(f"{each['kind']} {each['score']:.2f}" for each in match["evidence"])
+        print(f"  alike   {one_line(match['id'])}: {kinds}")
+    if waits := draft.get("waits_for"):
+        print(f"It waits as a draft for the people of {waits}, who confirm and publish it.")
+    elif draft["state"] == "draft":
+        print(f"Confirm it: POST {draft['address']}/publish, or report again with --publish.")

@@ -1,0 +1,100 @@
+"""Drafts of reports: what a person confirms, edits or drops before anything is shared.
+
+A draft lies in `state`, under the member (or the operator) whose people may see it. Its
+constituent sees it too, and nobody else; where it is not theirs, it is not there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bayanihan.core.marking import Viewer
+from bayanihan.errors import Refused
+from bayanihan.ledger import Change, Ledger
+
+ROOM = "drafts"
+LIST_LIMIT = 200
+KEEP_DAYS = 90
+_DAY_US = 24 * 3_600 * 1_000_000
+
+
+class Draft(msgspec.Struct, omit_defaults=False):
+    """One draft as it is kept. `content` is what its address answers."""
+
+    id: str
+    origin: str
+    created_us: int
+    content: dict[str, Any]
+
+
+_decode = msgspec.json.Decoder(Draft).decode
+
+
+class Drafts:
+    """The drafts of one hub.
+
+    Args:
+        ledger: whose state they lie in.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def put(self, draft: Draft, version: int | None = None) -> None:
+        """Keep a draft. Raises `Refused("conflict")` when another change came between."""
+        key = _key(_desk(draft.origin), draft.id)
+        change = Change(ROOM, key, msgspec.json.encode(draft), version)
+        if not self._ledger.state.put([change]):
+            raise Refused(
+                "conflict",
+                "Somebody else changed this draft meanwhile",
+                next_step="Read it again, then repeat your change.",
+            )
+
+    def get(self, viewer: Viewer, draft_id: str) -> tuple[Draft, int]:
+        """A draft with its version. Raises `Refused("not-found")`."""
+        key = _key(_desk(viewer.origin), draft_id)
+        document = self._ledger.state.get(ROOM, key) if viewer.key and draft_id else None
+        draft = _decode(document.value) if document else None
+        if document is None or draft is None or not _may_see(viewer, draft):
+            raise Refused("not-found", "There is no such draft", where=draft_id[:60])
+        return draft, document.version
+
+    def drop(self, viewer: Viewer, draft_id: str) -> None:
+        """Drop a draft for good. Raises `Refused("not-found")`."""
+        draft, version = self.get(viewer, draft_id)
+        key = _key(_desk(draft.origin), draft.id)
+        self._ledger.state.put([Change(ROOM, key, None, version)])
+
+    def seen_by(self, viewer: Viewer) -> list[Draft]:
+        """The drafts that a viewer may see, the newest first."""
+        found = self._ledger.state.list(ROOM, f"{_desk(viewer.origin)}/", limit=LIST_LIMIT)
+        drafts = [_decode(document.value) for document in found]
+        kept = [draft for draft in drafts if _may_see(viewer, draft)]
+        return sorted(kept, key=lambda draft: -draft.created_us)
+
+    def forget_old(self) -> int:
+        """Drop what nobody touched for `KEEP_DAYS`; how many."""
+        until_us = self._ledger.now_us() - KEEP_DAYS * _DAY_US
+        found = self._ledger.state.list(ROOM, limit=10_000)
+        old = [each for each in found if _decode(each.value).created_us < until_us]
+        if old:
+            self._ledger.state.put([Change(ROOM, each.key, None) for each in old])
+        return len(old)
+
+
+def _desk(origin: str) -> str:
+    """Whose people look after it: the member of a constituent, the member itself, or HUB."""
+    return origin.partition("/")[0]
+
+
+def _key(desk: str, draft_id: str) -> str:
+    return f"{desk}/{draft_id}"
+
+
+def _may_see(viewer: Viewer, draft: Draft) -> bool:
+    return viewer.origin == draft.origin or (
+        not viewer.constituent and viewer.origin == _desk(draft.origin)
+    )

@@ -1,0 +1,240 @@
+"""`/api/reports`: raw evidence in, a draft out, and what a person then makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Request, delete, get, patch, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+
+from bayanihan.core import moment
+from bayanihan.core.fingerprint import Fingerprints
+from bayanihan.core.form import read_form
+from bayanihan.core.marking import LEVELS, Viewer
+from bayanihan.core.scope import require
+from bayanihan.errors import Refused
+from bayanihan.intake.drafts import Draft, Drafts
+from bayanihan.intake.evidence import Reader
+from bayanihan.intake.objects_api import Intake
+from bayanihan.intake.report import Judge, Wish, content_of, edited, wish_of
+from bayanihan.intake.report_objects import Random, objects_of
+from bayanihan.intake.upload import Upload, Uploads
+from bayanihan.ledger import Ledger
+
+REPORT_LIMIT_BYTES = 26 * 1024 * 1024
+TOGETHER_LIMIT_BYTES = 4 * REPORT_LIMIT_BYTES
+# A draft is a small document; a larger bundle goes in by `push`.
+STIX_LIMIT_BYTES = 1024 * 1024
+
+Neighbours = Callable[[Viewer, Fingerprints, bool], Sequence[Any]]
+"""The cases like it that a viewer may see, for an exercise or for real. Blocks."""
+
+
+class Desk:
+    """Where reports become drafts, and drafts are published.
+
+    Args:
+        ledger: the record, and the state that drafts lie in.
+        intake: where what is published goes in, like anybody's.
+        reader: reads evidence.
+        judge: why a thing must never be blocked.
+        neighbours: see `Neighbours`.
+        random: gives so many random bytes.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        intake: Intake,
+        reader: Reader,
+        judge: Judge,
+        neighbours: Neighbours,
+        random: Random,
+    ) -> None:
+        self._ledger = ledger
+        self._intake = intake
+        self._reader = reader
+        self._judge = judge
+        self._neighbours = neighbours
+        self._random = random
+        self.drafts = Drafts(ledger)
+
+    def draft(self, viewer: Viewer, data: bytes, wish: Wish) -> Draft:
+        """Read evidence and keep the draft. Blocks.
+
+        Raises:
+            Refused: `too-large`; a wish is judged before.
+        """
+        examined = self._reader.examine(data, viewer.member)
+        similar = self._neighbours(viewer, examined.prints, wish.exercise)
+        content = content_of(examined, wish, self._judge, msgspec.to_builtins(similar))
+        if examined.objects:
+            whole = b'{"objects":[' + b",".join(examined.objects) + b"]}"
+            if len(whole) > STIX_LIMIT_BYTES:
+                message = f"A draft keeps {STIX_LIMIT_BYTES // 1024} KiB of STIX"
+                raise Refused("too-large", message, next_step="Send it with `bayanihan push`.")
+            content["envelope"] = base64.b64encode(whole).decode("ascii")
+        draft_id = str(uuid.UUID(bytes=self._random(16), version=4))
+        draft = Draft(draft_id, viewer.origin, self._ledger.now_us(), content)
+        self.drafts.put(draft)
+        return draft
+
+    def edit(self, viewer: Viewer, draft_id: str, change: dict[str, Any]) -> Draft:
+        """Change a draft. Blocks. Raises `Refused`."""
+        draft, version = self.drafts.get(viewer, draft_id)
+        if draft.content["published"]:
+            raise Refused("conflict", "This draft was published", next_step="Report it again.")
+        draft.content = edited(draft.content, change, self._judge)
+        self.drafts.put(draft, version)
+        return draft
+
+    async def publish(self, viewer: Viewer, draft_id: str) -> Draft:
+        """Enter what a draft holds into the record, as a person of the member confirms it.
+
+        Raises:
+            Refused: `not-permitted` for a constituent, whose CERT decides; `conflict` when it
+                was published before; `bad-value` when nothing of it was accepted.
+        """
+        draft, version = await asyncio.to_thread(self.drafts.get, viewer, draft_id)
+        if viewer.constituent:
+            raise Refused(
+                "not-permitted",
+                f"It waits as a draft for {viewer.member}, whose people confirm and publish it",
+                next_step="Nothing: your CERT sees the draft.",
+            )
+        content = draft.content
+        if content["published"]:
+            raise Refused("conflict", "This draft was published already", where=draft.id)
+        if "envelope" in content:
+            data = base64.b64decode(content["envelope"])
+        else:
+            told = objects_of(draft.id, content, self._ledger.now_us(), self._random)
+            data = msgspec.json.encode({"objects": told})
+        terms = {name: content[name] for name in ("tlp", "group", "exercise")}
+        answer = msgspec.to_builtins(await self._intake.take(viewer, data, terms))
+        if not answer["accepted"] and not answer["duplicate"]:
+            first = next(iter(answer["results"]), {"reason": "nothing was in it", "path": ""})
+            message = f"Nothing of the draft was accepted: {first['reason']}"
+            raise Refused("bad-value", message, where=first["path"])
+        at = moment.render(self._ledger.now_us())
+        content["published"] = {"at": at, "by": viewer.origin, **answer}
+        await asyncio.to_thread(self.drafts.put, draft, version)
+        return draft
+
+
+def shown(draft: Draft) -> dict[str, Any]:
+    """A draft as its address answers it."""
+    kept = {name: value for name, value in draft.content.items() if name != "envelope"}
+    return {
+        "id": draft.id,
+        "address": f"/api/reports/{draft.id}",
+        "origin": draft.origin,
+        "created": moment.render(draft.created_us),
+        "state": "published" if draft.content["published"] else "draft",
+        **kept,
+    }
+
+
+def _wish(viewer: Viewer, given: dict[str, str]) -> Wish:
+    wish = wish_of(given)
+    if wish.tlp and wish.tlp not in LEVELS:
+        raise Refused(
+            "bad-parameter",
+            f"{wish.tlp[:40]!r} is no TLP level",
+            where="tlp",
+            next_step=f"Give one of {', '.join(LEVELS)}.",
+        )
+    return wish
+
+
+def evidence_body() -> Callable[[Request[Any, Any, Any]], Upload]:
+    """What takes in the bodies of requests that bring evidence, bounded together."""
+    return Uploads(REPORT_LIMIT_BYTES, TOGETHER_LIMIT_BYTES).upload
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers of `/api/reports`."""
+    body = evidence_body()
+
+    @post("/api/reports", status_code=201, request_max_body_size=None)
+    async def report_evidence(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """Report evidence as a form (`file` or `text`, `vector`, `note`, `tlp`, `publish`).
+
+        The answer is a draft: what is proposed, held and removed, and why. With `publish` it
+        is published at once, as a person's word; a constituent's waits for its own CERT.
+        """
+        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        require(viewer, "report")
+        with body(request) as upload:
+            form = read_form(await upload.read(), request.headers.get("content-type", ""))
+            if not form.file:
+                raise Refused("empty", "Send a file, or a text", where="file")
+            given = {**dict(request.query_params), **form.fields}
+            wish = _wish(viewer, {name: str(value) for name, value in given.items()})
+            draft = await asyncio.to_thread(desk.draft, viewer, form.file, wish)
+        if str(given.get("publish", "")).lower() not in ("true", "1", "yes", "on"):
+            return shown(draft)
+        if viewer.constituent:
+            return {**shown(draft), "waits_for": viewer.member}
+        return shown(await desk.publish(viewer, draft.id))
+
+    @get("/api/reports")
+    async def list_reports(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """The drafts that you may see, the newest first: your own and your constituents'."""
+        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        require(viewer, "report")
+        found = await asyncio.to_thread(desk.drafts.seen_by, viewer)
+        kept = ("id", "address", "origin", "created", "state", "kind", "vector", "language")
+        return {"reports": [{name: shown(draft)[name] for name in kept} for draft in found]}
+
+    return [report_evidence, list_reports, *_of_drafts(desk)]
+
+
+def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers of one draft."""
+
+    @get("/api/reports/{draft_id:str}")
+    async def show_report(
+        request: Request[Any, Any, Any], draft_id: FromPath[str]
+    ) -> dict[str, Any]:
+        """One draft."""
+        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        require(viewer, "report")
+        draft, _ = await asyncio.to_thread(desk.drafts.get, viewer, draft_id)
+        return shown(draft)
+
+    @patch("/api/reports/{draft_id:str}")
+    async def edit_report(
+        request: Request[Any, Any, Any], draft_id: FromPath[str], data: JSONBody[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Edit a draft: `{drop, restore, note, vector, tlp, group, ai}`."""
+        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        require(viewer, "report")
+        return shown(await asyncio.to_thread(desk.edit, viewer, draft_id, data))
+
+    @post("/api/reports/{draft_id:str}/publish", status_code=200)
+    async def publish_report(
+        request: Request[Any, Any, Any], draft_id: FromPath[str]
+    ) -> dict[str, Any]:
+        """Publish a draft, as a person of its member confirms it."""
+        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        require(viewer, "report")
+        return shown(await desk.publish(viewer, draft_id))
+
+    @delete("/api/reports/{draft_id:str}", status_code=200)
+    async def drop_report(
+        request: Request[Any, Any, Any], draft_id: FromPath[str]
+    ) -> dict[str, Any]:
+        """Drop a draft for good. What was published stays published."""
+        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        require(viewer, "report")
+        await asyncio.to_thread(desk.drafts.drop, viewer, draft_id)
+        return {"id": draft_id, "dropped": True}
+
+    return [show_report, edit_report, publish_report, drop_report]
