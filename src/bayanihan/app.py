@@ -34,6 +34,7 @@ from bayanihan.readers.alike import api as alike_api
 from bayanihan.readers.feeds import hearing_api, match_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, policy_api
+from bayanihan.sandbox import api as attestations
 from bayanihan.web import dispute, pages
 from bayanihan.web.description import Description
 from bayanihan.web.errors import on_any, on_http, on_ours
@@ -83,6 +84,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *stream.routes(hub.broadcast, hub.ledger),
         *heads.routes(hub.heads, hub.ledger),
         *metrics.routes(hub.measure),
+        *attestations.routes(hub.ledger, hub.folder),
         *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
         *dispute.routes(hub.disputes),

@@ -56,6 +56,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/keys/{key_id}/rotate"): {},
     ("POST", "/api/keys/{key_id}/limits"): {},
     ("POST", "/api/receipts"): {"receipt": {}},
+    ("POST", "/api/attestations"): {},
     ("POST", "/api/law/classify"): {},
     ("POST", "/api/law/duties"): {},
     ("POST", "/api/law/adopt"): {"clause": "model/incident/first", "systems": "registered"},

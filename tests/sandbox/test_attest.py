@@ -46,6 +46,7 @@ from bayanihan.sandbox.tool import load_tool
 from bayanihan.sandbox.trust import Trust, read_trust, verify
 from bayanihan.sandbox.writing import shipped
 from tests.sandbox.tools import answering, isolator_or_skip, write_tool
+from tests.sim.process import RunningHub
 
 NOW = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
 
@@ -309,3 +310,28 @@ def test_from_command_to_command(tmp_path: Path, capfd: pytest.CaptureFixture[st
     (tmp_path / "trial.json").write_bytes(encode_result(liar))
     run("attest", at["trial.json"], "--sign-with", at["sg.key"], "--out", at["a.att"])
     assert "verdicts came out otherwise" in run(*again, code=1)
+
+
+def test_a_hub_enters_what_it_trusts(own_hub: RunningHub, keys: Path) -> None:
+    data = signed(statement_of(result_of(), dt.datetime.now(dt.UTC), 30), keys, "sg")
+    own_hub.start()
+    key = own_hub.key("SG", scopes=["sandbox", "read"])
+    poor = own_hub.key("SG", scopes=["read"])
+
+    def sent(content: bytes, by: str = key) -> dict[str, Any]:
+        told: dict[str, Any] = own_hub.ask("POST", "/api/attestations", by, content=content).json()
+        return told
+
+    def refused(content: bytes, by: str = key) -> str:
+        return str(sent(content, by)["error"]["code"])
+
+    trust = own_hub.data / "trust.toml"
+    assert refused(data, poor) == "not-permitted"
+    assert refused(data) == "not-trusted"
+    trust.write_bytes((keys / "my.key.pub").read_bytes())
+    assert refused(data) == "not-trusted"
+    trust.write_bytes((keys / "sg.key.pub").read_bytes())
+    told = sent(data)
+    assert told["result"] == "accepted"
+    assert sent(data) == {**told, "result": "duplicate"}
+    assert refused(b"{}") == "bad-value"

@@ -16,7 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bayanihan.commands import trial_print
-from bayanihan.commands.hub_client import JsonOption, as_json_text
+from bayanihan.commands.hub_client import (
+    DEFAULT_HUB,
+    HubClient,
+    HubOption,
+    JsonOption,
+    KeyOption,
+    as_json_text,
+)
 from bayanihan.errors import Refused
 from bayanihan.sandbox.attest import (
     check_result,
@@ -168,17 +175,27 @@ def attest(
     out: Annotated[Path, Parameter(help="The attestation.")],
     days: Annotated[int, Parameter(help="How long it holds.")] = 365,
     corpus: Annotated[str, Parameter(help="The folder of a corpus that does not ship.")] = "",
+    enter: Annotated[
+        bool, Parameter(negative="", help="Enter it into the record of --hub as well.")
+    ] = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
 ) -> None:
     """Sign for a result: an in-toto statement in a DSSE envelope, good without a hub.
 
     Example: bayanihan trial attest trial.json --sign-with sg.key --out trial.att
     """
-    key = read_key(sign_with)
+    signer = read_key(sign_with)
     found = read_result(result)
     check_result(found, open_corpus(corpus or found.corpus.name))
     payload = statement_of(found, dt.datetime.now(dt.UTC), days)
-    write_new(out, sign(payload, key))
+    data = sign(payload, signer)
+    write_new(out, data)
     trial_print.show_attested(read_statement(payload), out)
+    if enter:
+        with HubClient(hub, key) as client:
+            told = client.json("POST", "/api/attestations", content=data)
+        print(f"entered: {told['id']} {told['result']}, {told['digest']}")
 
 
 @app.command
