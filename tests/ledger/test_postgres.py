@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -168,3 +169,25 @@ def test_an_old_server_and_a_wrong_address_are_named(databases: Databases, tmp_p
         link.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     with pytest.raises(Refused, match="LATIN1"):
         PostgresStore(databases.server.address("latin"))
+
+
+def test_a_database_clock_that_jumps_back_stops_the_writer(address: str, tmp_path: Path) -> None:
+    """The node's own wall clock plays no part; its steady one shows that the database's jumped."""
+    passed_us = [0]
+
+    def steady_us() -> int:
+        return time.monotonic_ns() // 1_000 + passed_us[0]
+
+    ledger = Ledger(
+        tmp_path,
+        now_us=lambda: 0,
+        clock_us=steady_us,
+        store=lambda _: PostgresStore(address, steady_us=steady_us),
+    )
+    with contextlib.closing(ledger):
+        first = ledger.append([draft("note--1")])[0]
+        assert abs(first.stamp_us - time.time_ns() // 1_000) < 60_000_000
+        passed_us[0] = 3_600_000_000  # an hour by the steady clock, none by the database's
+        with pytest.raises(Broken, match="jumped by -3600"):
+            ledger.append([draft("note--2")])
+        assert ledger.length == 1

@@ -182,6 +182,13 @@ class Server:
         with self.connection() as link:
             link.execute(end, (address.rpartition("/")[2],))
 
+    def cancel_waits(self) -> None:
+        """Break off every wait for a standby, as an administrator might."""
+        with self.connection() as link:
+            link.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            )
+
     def kill(self) -> None:
         """kill -9, the server and everything it started."""
         assert self.process is not None
