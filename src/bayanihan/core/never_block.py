@@ -63,6 +63,8 @@ _DOCUMENTATION = (
     "2001:db8::/32",
     "3fff::/20",
 )
+# Where the numbering of IPv6 begins, above that of IPv4.
+_V6_BASE = 1 << 32
 _RANGES = frozenset({"ipv4", "ipv6", "cidr4", "cidr6"})
 _WORDS = ("", "pages", "shared")
 
@@ -225,7 +227,9 @@ class NeverBlock:
         if why is None and not exercise:
             why = self._documentation.overlapping(first, last)
         if why is None:
-            title = self._lists.overlapping(ipaddress.ip_network(value))
+            base = 0 if observable.type.endswith("4") else _V6_BASE
+            version = 6 if base else 4
+            title = self._lists.overlapping(version, first - base, last - base)
             why = f"is on the warning list \u201c{title}\u201d" if title else None
         if why is None:
             return None
@@ -280,10 +284,10 @@ def _bounds(range_: str) -> tuple[int, int]:
     """The first and last address of a range, IPv6 in a numbering of its own above IPv4."""
     if "/" not in range_:
         place = ipaddress.ip_address(range_)
-        number = int(place) + (0 if place.version == 4 else 1 << 32)
+        number = int(place) + (0 if place.version == 4 else _V6_BASE)
         return number, number
     network = ipaddress.ip_network(range_)
-    base = 0 if network.version == 4 else 1 << 32
+    base = 0 if network.version == 4 else _V6_BASE
     return base + int(network.network_address), base + int(network.broadcast_address)
 
 

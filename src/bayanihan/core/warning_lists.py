@@ -145,11 +145,17 @@ class WarningLists:
             return None
         return self._lists[self._digests_of[index]]
 
-    def overlapping(self, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str | None:
-        """The list that a range overlaps, whichever of the two is the wider."""
-        shift = 0 if network.version == 4 else 64
-        first, last = int(network.network_address) >> shift, int(network.broadcast_address) >> shift
-        starts, ends, of = self._spans[0 if network.version == 4 else 1]
+    def overlapping(self, version: int, first: int, last: int) -> str | None:
+        """The list that a range overlaps, whichever of the two is the wider.
+
+        Args:
+            version: 4 or 6.
+            first: the number of the range's first address.
+            last: that of its last one.
+        """
+        starts, ends, of = self._spans[0 if version == 4 else 1]
+        if version == 6:
+            first, last = first >> 64, last >> 64
         index = bisect_right(starts, last) - 1
         if index < 0 or ends[index] < first:
             return None
