@@ -84,6 +84,11 @@ QUESTIONS = {
     "/api/law/register": "?view=authority",
     "/api/law/diff": "?before=eu-ai-act@2026-07-26&after=eu-ai-act@2026-07-27",
 }
+# TAXII is asked in more ways: every version, and page by page, so that cursors are looked at.
+TAXII_QUESTIONS = {
+    "/taxii2/{root}/collections/{name}/objects": ("", "?match[version]=all&limit=1"),
+    "/taxii2/{root}/collections/{name}/manifest": ("", "?match[version]=first&limit=2"),
+}
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,7 @@ class Look:
     world: World
     visited: set[Exit] = field(default_factory=set)
     triples: int = 0
+    taxii: int = 0
 
     def all(self, readers: list[Who]) -> None:
         """Look through every exit as every reader."""
@@ -177,7 +183,9 @@ class Look:
             question = QUESTIONS.get(exit_.path, "")
             if exit_.path == "/api/lookup":
                 question, body = self._asked_for(exit_.method)
-            yield path + question, self._encoded(body, who)
+            asked = TAXII_QUESTIONS.get(exit_.path) if exit_.method == "GET" else None
+            for each in asked or (question,):
+                yield path + each, self._encoded(body, who)
 
     def _asked_for(self, method: str) -> tuple[str, bytes]:
         """Everything that was said, asked after: whoever may not see it is told of none."""
@@ -253,7 +261,9 @@ class Look:
             assert told not in everything or told in sent, (
                 f"{who.name} was shown {word} by {exit_.method} {path}"
             )
-        self.triples += len({said.object_id for said in region.said})
+        about = len({said.object_id for said in region.said})
+        self.triples += about
+        self.taxii += about if exit_.path.startswith("/taxii2") else 0
 
     def completely(self, who: Who) -> None:
         """What a reader may see is there: without this, a hub that shows nothing would pass."""

@@ -20,6 +20,7 @@ from tests.gate.model import ORDER
 from tests.gate.world import GROUPS, MEMBERS, World
 
 TRIPLES = 5_000
+LONG_TRIPLES = 100_000
 MARKS = st.lists(
     st.sampled_from([*ORDER, "other", "words", *(f"group:{name}" for name in GROUPS)]),
     max_size=3,
@@ -33,7 +34,7 @@ NUMBER = st.integers(0, 1_000)
 visited: set[Exit] = set()
 there: set[Exit] = set()
 feeds: set[str] = set()
-counted = {"triples": 0, "worlds": 0}
+counted = {"triples": 0, "taxii": 0, "worlds": 0}
 
 
 class Gate(RuleBasedStateMachine):
@@ -152,6 +153,7 @@ class Gate(RuleBasedStateMachine):
             there.update(exits_of(self.world))
             feeds.update(self.world.hub.press.feeds)
             counted["triples"] += self.look.triples
+            counted["taxii"] += self.look.taxii
             counted["worlds"] += 1
             self.world.close()
 
@@ -171,6 +173,15 @@ def test_nobody_is_shown_what_is_not_theirs_through_any_exit() -> None:
     assert visited == there, "every exit of the route table was looked through"
     assert FEEDS_SEEN.names == feeds, "and every feed"
     assert counted["triples"] >= TRIPLES, counted
+    assert counted["taxii"] >= TRIPLES, counted
+
+
+@pytest.mark.long
+def test_the_same_at_length() -> None:
+    """100,000 times an object, a viewer and a way out of TAXII alone."""
+    before = counted["taxii"]
+    while counted["taxii"] < before + LONG_TRIPLES:
+        run_state_machine_as_test(Gate, settings=SETTINGS)
 
 
 def test_an_exit_that_nobody_can_visit_fails_the_gate() -> None:
