@@ -131,8 +131,11 @@ class Shelved:
         self.ledger.append([told])
 
     def erase(self, object_id: str, origin: str) -> None:
-        if any(entry.origin == origin for entry in self._entries(object_id)):
-            self.ledger.erase(BY_ORIGIN[origin], object_id, "asked to")
+        viewer = BY_ORIGIN[origin]
+        allowed = self.ledger.rights(viewer)
+        own = [entry for entry in self._entries(object_id) if entry.origin == origin]
+        if any(entry.header.audience in allowed for entry in own):
+            self.ledger.erase(viewer, object_id, "asked to")
 
     def retain(self, object_id: str, origin: str) -> None:
         """Erase the oldest entry alone, as retention does."""
