@@ -18,6 +18,8 @@ from bench.wire import Connection, Target
 
 ROOT = Path(__file__).resolve().parents[1]
 _START_WITHIN_S = 60.0
+# A measurement asks more than any desk does: its keys have a rate of their own.
+UNLIMITED = {"requests_per_s": 1_000_000, "in_flight": 1_000}
 _STOP_WITHIN_S = 60.0
 _PAUSE_S = 0.003
 
@@ -182,6 +184,7 @@ class Hub(Server):
     @staticmethod
     def _key(admin: Target, order: dict[str, object]) -> str:
         connection = Connection(admin)
+        order = {**order, "limits": UNLIMITED}
         request = admin.request("POST", "/api/keys", msgspec.json.encode(order))
         status, body = connection.exchange(request)
         connection.close()

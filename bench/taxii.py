@@ -20,7 +20,7 @@ from bench.goals import Board, load_goals, table
 from bench.load import Answer, median_of
 from bench.loop import RESULTS, about, running
 from bench.run import Run
-from bench.server import Hub, Server, environment, floor
+from bench.server import UNLIMITED, Hub, Server, environment, floor
 from bench.taxii_load import Order
 from bench.wire import Connection, Target
 from bench.workload import Workload
@@ -31,6 +31,7 @@ EVERYTHING = "/taxii2/region/collections/everything/objects/"
 RARE = "&match[type]=report"
 _REPEATS, _POLLS, _REPORTS, _PAGES, _ENVELOPE = 3, 1_000, 100, 40, 1_000
 _GROUP = "pair"
+_TENTH = msgspec.json.encode({"member": "TH", "scopes": ["read"], "limits": UNLIMITED})
 _MARKINGS = (group_marking_id(_GROUP),) * 9 + (TLP_2_IDS["green"],)
 
 Figures = dict[str, Any]
@@ -69,7 +70,7 @@ class Shelf:
         self._workload = Workload("taxii", _MARKINGS)
         admin = (hub.data / "admin.key").read_text().strip()
         _post(hub, admin, f"/api/groups/{_GROUP}", b'{"members":["SG","MY"]}')
-        made = _post(hub, admin, "/api/keys", b'{"member":"TH","scopes":["read"]}')
+        made = _post(hub, admin, "/api/keys", _TENTH)
         self.tenth = str(made["key"])
 
     def fill(self, count: int) -> None:
