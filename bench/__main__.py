@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from bench.evidence import evidence
 from bench.feeds import feeds
 from bench.growth import RUNGS
 from bench.law import law
@@ -42,7 +43,12 @@ def main() -> None:
     five = verbs.add_parser("sandbox", help="what isolation costs, and what a killed trial repeats")
     five.add_argument("--items", type=int, default=50_000, help="items in each round: 50000")
     five.add_argument("--resumed", type=int, default=100_000, help="items of the killed trial")
+    five = verbs.add_parser("evidence", help="extraction, language, likeness, mail to draft")
+    five.add_argument("--pictures", type=int, default=100_000, help="picture hashes: 100000")
     chosen = parser.parse_args()
+    if chosen.verb == "evidence":
+        evidence(chosen.pictures)
+        return
     if chosen.verb == "sandbox":
         sys.exit(sandbox(chosen.items, chosen.resumed))
     if chosen.verb == "law":

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import random
+import shutil
 import struct
 import tarfile
+import wave
 import zipfile
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from bayanihan.core.chromaprint import error_rate
 from bayanihan.core.examined import Examined
+from bayanihan.core.fingerprint import unpacked
 from bayanihan.errors import Refused
 from bayanihan.intake.evidence import Reader
 from bayanihan.intake.evidence.reader import FILE_LIMIT_BYTES
 from bayanihan.intake.evidence.victims import url_without_victims, without_victims
+from bayanihan.readers.alike.search import CHROMAPRINT_MOST
 
 LURES = Path(__file__).parent.parent / "vectors" / "lures"
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -121,6 +129,34 @@ def test_pictures_are_recognised_and_bombs_are_not_decoded(reader: Reader) -> No
     header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR"
     bomb = header + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0) + b"\0" * 64
     assert reader.examine(bomb).prints.pdq == ()
+
+
+@pytest.mark.skipif(shutil.which("fpcalc") is None, reason="fpcalc is not installed")
+def test_a_recording_that_is_sent_again_is_recognised(reader: Reader) -> None:
+    """Quieter and cut it is the same; another one is not."""
+
+    def recorded(seed: int, loud: float, skipped: int) -> bytes:
+        rng = random.Random(seed)
+        samples = []
+        for _ in range(60):
+            tone = rng.choice([220, 277, 330, 415, 523, 659, 784]) * 2 * math.pi / 11_025
+            samples += [math.sin(tone * n) + 0.5 * math.sin(2 * tone * n) for n in range(2_756)]
+        file = io.BytesIO()
+        with wave.open(file, "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(11_025)
+            kept = (int(loud * 15_000 * each) for each in samples[skipped:])
+            sound.writeframes(b"".join(each.to_bytes(2, "little", signed=True) for each in kept))
+        return file.getvalue()
+
+    def printed(*how: Any) -> bytes:
+        (code,) = reader.examine(recorded(*how)).prints.chromaprint
+        return unpacked(code)
+
+    first = printed(1, 1.0, 0)
+    assert error_rate(first, printed(1, 0.4, 11_025)) <= CHROMAPRINT_MOST
+    assert error_rate(first, printed(2, 1.0, 0)) > CHROMAPRINT_MOST
 
 
 def zip_bomb() -> bytes:

@@ -255,3 +255,13 @@ def test_the_commands_do_what_the_issue_shows(
     code, _, err = run(capfd, "report", missing)
     assert code == 1
     assert "cannot be read" in err
+
+
+def test_what_must_never_be_blocked_is_held_with_its_reason(hub: RunningHub, th: str) -> None:
+    data = b"see https://www.google.com/ and https://docs.google.com/forms/d/e/x1 at 10.0.0.9 now"
+    draft = report(hub, th, data)
+    held = {each["ascii"]: each["why"] for each in draft["held"]}
+    assert {"https://www.google.com/", "10.0.0.9", "docs.google.com"} <= set(held)
+    assert all(held.values())
+    refused = hub.ask("PATCH", draft["address"], th, json={"restore": ["10.0.0.9"]})
+    assert refused.status_code == 400

@@ -154,7 +154,7 @@ def extension(vector: str, reported: Claim, estimated: Claim) -> dict[str, Any]:
 
 
 def _plain(claim: Claim) -> dict[str, Any]:
-    given = msgspec.to_builtins(claim)
+    given: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(claim))
     kept = ("degree", "confidence")
     return {name: value for name, value in given.items() if value or name in kept}
 

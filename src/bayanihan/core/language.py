@@ -199,10 +199,11 @@ def _by_words(words: list[str]) -> Language | None:
 def _malay(words: list[str], tag: str) -> Language:
     indonesian = sum(word in _ONLY_ID for word in words)
     malay = sum(word in _ONLY_MS for word in words)
-    if indonesian > malay:
-        return Language("id", by="words")
-    if malay > indonesian:
-        return Language("ms", by="words")
+    if indonesian != malay:
+        likelier, other = ("id", "ms") if indonesian > malay else ("ms", "id")
+        # One word may be borrowed, or met by chance.
+        sure = abs(indonesian - malay) > 1
+        return Language(likelier, also="" if sure else other, by="words")
     if tag == "jv":
         return Language("jv", by="statistics")
     return Language(tag, also="ms" if tag == "id" else "id", by="statistics")

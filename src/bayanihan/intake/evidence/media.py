@@ -99,7 +99,8 @@ def sound(data: bytes, timeout_s: float = 1.5) -> tuple[str, str]:
         except (subprocess.TimeoutExpired, OSError):
             return "", "The recording could not be read in time."
     numbers = [int(each) for each in done.stdout.split(b",") if each.strip().isdigit()]
-    if done.returncode or len(numbers) < 16:
+    # Some builds end with an error at the end of a whole file: what they printed counts.
+    if len(numbers) < 16:
         return "", "The recording is too short, or of a kind that `fpcalc` cannot read."
     raw = b"".join(number.to_bytes(4, "little") for number in numbers[:2_000])
     return base64.b64encode(raw).decode("ascii"), ""
