@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from bayanihan.sandbox.report import page
 from bayanihan.sandbox.result import read_result
 from bayanihan.sandbox.shift import blind_order
 from bayanihan.sandbox.trial import sample
+from bench.sandbox import repeated
 from tests.sandbox.tools import answering, isolator_or_skip, write_tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -331,3 +333,28 @@ def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
     for name in ("r.json", "absent.json"):
         with pytest.raises(Refused):
             read_result(tmp_path / name)
+
+
+def test_a_remote_tool_is_refused(
+    scene: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_tool(scene[0], "", command=[], remote={"url": "https://tool.example/ask"})
+    assert run(scene, tmp_path, code=1) == {}
+    assert "runs at its vendor's" in capfd.readouterr().err
+
+
+def test_no_code_of_the_tool_runs_outside(scene: tuple[Path, Path], tmp_path: Path) -> None:
+    """Names that the harness imports itself, and code that would leave a mark if it ran."""
+    mark = tmp_path / "mark"
+    code = f"open({str(mark)!r}, 'w')\n"
+    write_tool(scene[0], f"try:\n    {code}except OSError:\n    pass\n{answering(_GUESS)}")
+    for name in ("msgspec.py", "scipy.py", "sitecustomize.py", "conftest.py", "__init__.py"):
+        (scene[0] / name).write_text(code)
+    assert run(scene, tmp_path)["verdicts"] == "bm" * 20
+    assert not mark.exists()
+
+
+@pytest.mark.long
+def test_a_long_trial_that_is_killed_repeats_at_most_one_percent(tmp_path: Path) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert repeated(tmp_path, 100_000) <= 0.01

@@ -53,6 +53,13 @@ class Stage:
     """
 
     def __init__(self, tool: Tool, training: bytes = b"") -> None:
+        if tool.manifest.remote is not None:
+            raise Refused(
+                "bad-value",
+                "This tool runs at its vendor's; only tools that are handed in can be tried yet",
+                where="tool.json $.remote",
+                next_step="Ask the vendor for the tool itself.",
+            )
         self.manifest = tool.manifest
         self.folder = _new_folder()
         try:
