@@ -48,7 +48,7 @@ def chosen(name: str, python: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["run.txt", "test.txt", "source.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "postgres.txt", "test.txt", "source.txt"])
 def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
     assert locked(name)
     for requirement, hashes in locked(name):

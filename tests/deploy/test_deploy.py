@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -181,3 +182,22 @@ def test_the_hubs_own_refusals_pass_the_proxy(hub: RunningHub, tmp_path: Path) -
         large = client.post("/api/objects", content=b"[" + b" " * (64 * 1024 * 1024 + 1))
         assert (large.status_code, large.json()["error"]["code"]) == (413, "too-large")
         assert client.get("/api/objects", headers={"Authorization": "Bearer no"}).status_code == 401
+
+
+def test_the_nodes_of_the_compose_file_are_shut_in_and_hold_no_secret() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    services = yaml.safe_load(text)["services"]
+    assert set(services) == {"database", "one", "two"}
+    for name in ("one", "two"):
+        node = services[name]
+        assert node["read_only"] is True
+        assert node["cap_drop"] == ["ALL"]
+        assert all(port.startswith("127.0.0.1:") for port in node["ports"])
+        assert (DEPLOY / node["build"]["dockerfile"].removeprefix("deploy/")).exists()
+        # What `up` would say of these words: each is an option that it knows.
+        options = {word.partition("=")[0] for word in node["command"][1:]}
+        assert options <= {"--data", "--host", "--store"}
+    assert services["one"]["volumes"][0] != services["two"]["volumes"][0]
+    passwords = re.findall(r"PASSWORD: (.*)", text)
+    assert passwords
+    assert all(each.startswith("${DB_PASSWORD:?") for each in passwords)
