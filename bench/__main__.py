@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from bench.cluster import cluster
 from bench.evidence import evidence
 from bench.feeds import feeds
 from bench.growth import RUNGS
@@ -45,7 +46,14 @@ def main() -> None:
     five.add_argument("--resumed", type=int, default=100_000, help="items of the killed trial")
     five = verbs.add_parser("evidence", help="extraction, language, likeness, mail to draft")
     five.add_argument("--pictures", type=int, default=100_000, help="picture hashes: 100000")
+    six = verbs.add_parser(
+        "cluster", help="a ledger on PostgreSQL: COPY, reports, nodes, fail-over"
+    )
+    six.add_argument("--stored", type=int, default=20_000, help="objects in envelopes: 20000")
     chosen = parser.parse_args()
+    if chosen.verb == "cluster":
+        cluster(chosen.stored)
+        return
     if chosen.verb == "evidence":
         evidence(chosen.pictures)
         return

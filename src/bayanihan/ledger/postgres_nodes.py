@@ -62,14 +62,14 @@ class Nodes:
             try:
                 link = self._links.connect()
             except Exception as error:
-                logger.warning("the database at %s is away: %s", self._links.name, error)
+                logger.warning("the database at %s is away: %s", self._links.name, _line(error))
                 self._stopping.wait(10 * RETRY_EVERY_S)
                 continue
             try:
                 self._attend(link)
             except Exception as error:
                 if not self._stopping.is_set():
-                    logger.warning("the database at %s went: %s", self._links.name, error)
+                    logger.warning("the database at %s went: %s", self._links.name, _line(error))
             finally:
                 link.close()
 
@@ -89,3 +89,8 @@ class Nodes:
             self._look()
             for _ in link.notifies(timeout=max(0.0, due_s - time.monotonic()), stop_after=1):
                 pass
+
+
+def _line(error: Exception) -> str:
+    """The first line of what the database's library says."""
+    return str(error).partition("\n")[0]

@@ -76,10 +76,9 @@ class Sealer:
         self._store = store
         self._identity = identity
         self._random = random
-        self._audiences = {
-            audience: (number, audience_digest(audience))
-            for number, audience in enumerate(store.audiences(), 1)
-        }
+        self._audiences: dict[Audience, Interned] = {}
+        self._learnt = 0
+        self.learn()
 
     def seal(self, batch: Batch, drafts: Sequence[Draft], now_us: int) -> list[Appended]:
         """Add drafts to a batch: the outcome of each, in order."""
@@ -111,6 +110,14 @@ class Sealer:
                 )
             appended.append(found)
         return appended
+
+    def learn(self) -> None:
+        """Take over audiences that were interned elsewhere."""
+        audiences = self._store.audiences()
+        for number in range(self._learnt, len(audiences)):
+            audience = audiences[number]
+            self._audiences[audience] = (number + 1, audience_digest(audience))
+        self._learnt = len(audiences)
 
     def absorb(self, batch: Batch) -> None:
         """Take over what a batch added, once it is committed."""

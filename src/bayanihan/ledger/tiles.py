@@ -6,7 +6,7 @@ only when complete; above it the last tile is stored at its present width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bayanihan.core.merkle import TILE_HEIGHT, TILE_WIDTH
 from bayanihan.errors import Broken
@@ -52,6 +52,17 @@ class Tiles:
         Returns:
             The new incomplete tiles, for `keep` once the transaction is committed.
         """
+        return self._widened(completed, self._store.put_tile)
+
+    def follow(self, completed: Sequence[tuple[int, bytes]], size: int) -> None:
+        """Take over what another writer stored, up to a tree of `size`."""
+        self.keep(self._widened(completed, _stored_already), size)
+
+    def _widened(
+        self,
+        completed: Sequence[tuple[int, bytes]],
+        put_tile: Callable[[int, int, bytes], None],
+    ) -> Pending:
         pending: Pending = dict(self._pending)
         arrived: Pending = {}
         for level, node in completed:
@@ -61,13 +72,17 @@ class Tiles:
             number = (self._size >> (TILE_HEIGHT * level)) // TILE_WIDTH
             whole = len(tile) // TILE_WIDTH * TILE_WIDTH
             for at in range(0, whole, TILE_WIDTH):
-                self._store.put_tile(level, number, b"".join(tile[at : at + TILE_WIDTH]))
+                put_tile(level, number, b"".join(tile[at : at + TILE_WIDTH]))
                 number += 1
             pending[level] = tile[whole:]
             if level and pending[level]:
-                self._store.put_tile(level, number, b"".join(pending[level]))
+                put_tile(level, number, b"".join(pending[level]))
         return pending
 
     def keep(self, pending: Pending, size: int) -> None:
         """Take over what `write` returned, once it is durable."""
         self._pending, self._size = pending, size
+
+
+def _stored_already(level: int, number: int, hashes: bytes) -> None:
+    """Whoever completed the tile has stored it."""
