@@ -69,6 +69,7 @@ def test_the_victim_is_taken_out_and_the_removal_is_shown(reader: Reader) -> Non
     [
         ("https://a.example/x?u=me%40b.example", "https://a.example/x"),
         ("https://a.example/x?id=7", "https://a.example/x?id=7"),
+        ("http://u[an_15]@b.example/x?id=7", "http://u[an_15]@b.example/x"),
         ("https://a.example/x#me@b.example", "https://a.example/x"),
         ("https://a.example/me%40b.example/y", "https://a.example//y"),
         ("https://a.example/x?t=dmljdGltQGIuZXhhbXBsZQ", "https://a.example/x"),

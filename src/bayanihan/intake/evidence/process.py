@@ -49,6 +49,8 @@ def answer_to(order: Order) -> Answer:
         return Answer(fault="It takes more memory than a reader may use.")
     except RecursionError:
         return Answer(fault="It is nested too deep to be read.")
+    except Exception as error:  # hostile input finds what nobody thought of
+        return Answer(fault=f"The reader failed on it ({type(error).__name__}).")
 
 
 def _taken(stream: BinaryIO, size: int) -> bytes:

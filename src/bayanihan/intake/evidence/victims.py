@@ -99,7 +99,10 @@ def url_without_victims(url: str) -> str:
 
     A mail address counts, written plainly or in base64: it is how a lure knows its victim.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets in odd places: without its tail nothing can name anybody
+        return url.partition("?")[0].partition("#")[0]
     path = "/".join(["" if _names_somebody(each) else each for each in parts.path.split("/")])
     query = "" if _names_somebody(parts.query) else parts.query
     fragment = "" if _names_somebody(parts.fragment) else parts.fragment
