@@ -15,7 +15,7 @@ import psycopg
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.errors import BayanihanError
 from bayanihan.ledger import Draft, Ledger, store_at
-from tests.sim.postgres import Server, remove_all, several
+from tests.sim.postgres import Server, several
 
 GREEN = Audience("green")
 READER = Viewer(key="k", person="ana", member="SG")
@@ -176,7 +176,6 @@ def cluster(stored: int) -> None:
     finally:
         standby.stop()
         primary.stop()
-        remove_all()
     rows = [
         ("COPY, a thousand a commit, one unique key", f"{copied:,.0f}/s", "1.00"),
         ("envelopes of 1000, one node", f"{many:,.0f}/s", f"{many / copied:.2f}"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.sim.databases import Databases
-from tests.sim.postgres import Server, remove_all
+from tests.sim.postgres import Server
 from tests.sim.process import RunningHub
 
 
@@ -31,7 +31,6 @@ def databases() -> Iterator[Databases]:
         yield Databases(server)
     finally:
         server.stop()
-        remove_all()
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 from tests.nodes.conftest import check, node
 from tests.sim.databases import Databases
 from tests.sim.objects import indicator
-from tests.sim.process import RunningHub, command
+from tests.sim.process import RunningHub, command, environment
 
 Pair = tuple[RunningHub, RunningHub]
 
@@ -126,3 +128,12 @@ def test_a_password_is_not_printed(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert b"sesame" not in done.stdout + done.stderr
     assert b"127.0.0.1:1/none" in done.stderr
+
+
+def test_without_its_packages_it_says_what_to_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['psycopg'] = None; from bayanihan.cli import main; main()"
+    words = ["up", "--data", str(tmp_path / "data"), "--store", "postgresql://127.0.0.1:1/x"]
+    command_line = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command_line, env=environment(), capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"pip install 'bayanihan[postgres]'" in done.stderr

@@ -17,7 +17,7 @@ from bayanihan.ledger import Ledger, store_at
 from bayanihan.ledger.contract.scene import draft
 from tests.nodes.conftest import check, node
 from tests.sim.objects import indicator
-from tests.sim.postgres import Server, remove_all, several
+from tests.sim.postgres import Server, several
 from tests.sim.process import RunningHub
 
 pytestmark = pytest.mark.long
@@ -79,7 +79,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
                 hub.kill()
         for server in made.servers:
             server.stop()
-        remove_all()
 
 
 class Load:

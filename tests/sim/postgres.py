@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib.metadata
 import os
@@ -58,6 +59,7 @@ def _servers_folder() -> Path:
     """A folder that whoever runs the servers can reach; removed with the last of this process."""
     folder = Path(tempfile.mkdtemp(prefix="byn-pg-", dir=_reachable_temp()))
     folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
@@ -78,14 +80,6 @@ def programs(version: int) -> Path:
     if libraries.exists():
         shutil.copytree(libraries, copy / libraries.name)
     return copy / place.name / "bin"
-
-
-def remove_all() -> None:
-    """Remove the folder of all servers of this process, once they are stopped."""
-    if _servers_folder.cache_info().currsize:
-        shutil.rmtree(_servers_folder(), ignore_errors=True)
-        _servers_folder.cache_clear()
-        programs.cache_clear()
 
 
 @dataclass
