@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import resource
 import signal
@@ -18,14 +19,20 @@ from bayanihan.sandbox.isolate.limits import Limits
 
 # Ids that no account uses: the range that systemd gives to services without an account.
 _FIRST_UID, _UIDS = 61184, 4336
+_started = itertools.count()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _NO_NEW_PRIVILEGES, _DIE_WITH_PARENT = 38, 1
 
 
 def unprivileged_uid() -> int | None:
-    """The uid that a tool runs under when we are root; None when we are not."""
-    return _FIRST_UID + os.getpid() % _UIDS if os.geteuid() == 0 else None
+    """A uid for one tool when we are root, another for the next; None when we are not.
+
+    Two tools under one uid would share its limit of processes, and could signal each other.
+    """
+    if os.geteuid() != 0:
+        return None
+    return _FIRST_UID + (os.getpid() * 16 + next(_started)) % _UIDS
 
 
 class Process:
