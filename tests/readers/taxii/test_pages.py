@@ -144,6 +144,19 @@ async def test_a_later_version_that_is_hidden_supersedes_nothing(shelved: Shelve
     assert await shelved.read(SG, EVERYTHING, LAST, 10) == [new.body]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_an_older_version_that_comes_late_is_not_promised_as_more(
+    shelved: Shelved, limit: int
+) -> None:
+    told = [Said(IDS[0], "SG", 0, version=1), Said(IDS[1], "SG", 0, version=4)]
+    shelved.say(*told)
+    shelved.say(Said(IDS[1], "SG", 0, version=3))
+    shelved.fold()
+    assert await shelved.read(TH, EVERYTHING, LAST, limit) == [each.body for each in told]
+    page = await shelved.shelves.bodies(TH, EVERYTHING, LAST, 0, 2)
+    assert (len(page.bodies), page.more) == (2, False)
+
+
 async def test_a_reshare_is_not_news_to_who_has_it(shelved: Shelved) -> None:
     first, again = Said(IDS[2], "SG", 3, version=1), Said(IDS[2], "SG", 0, version=1)
     shelved.say(first)

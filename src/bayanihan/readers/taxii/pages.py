@@ -128,6 +128,8 @@ class Shelves:
         )
         if tally != (len(page.stamps), sum(page.stamps)):
             return None
+        if not self._look(viewer, question, filters, page.last, upto, 1).places:
+            return None  # the ledger has more, but perhaps nothing that is still shown
         return Bodies(list(page.bodies), list(page.stamps), page.last, more=True)
 
     async def items(
