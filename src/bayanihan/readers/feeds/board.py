@@ -40,6 +40,8 @@ class Board:
         self.texts: list[str] = []
         # What came inside since the last `settle`, by its place; None before the first.
         self.news: dict[str, Item] | None = None
+        # What came inside since the last `ask`; None before one, and after a walk.
+        self._since_asked: dict[str, Item] | None = None
         self._levels: Counter[str] = Counter()
         self._kept: Counter[str] = Counter()
         self._held = Listed()
@@ -59,6 +61,13 @@ class Board:
 
     def advance(self, stock: Stock, poison: Poison) -> None:
         """Bring it to the stock as it is; `poison` is what the engine refuses, with the reasons."""
+        try:
+            self._advance(stock, poison)
+        except BaseException:
+            self._number = -1  # whatever failed half way is walked anew
+            raise
+
+    def _advance(self, stock: Stock, poison: Poison) -> None:
         with stock.lock:
             changes = stock.since(self._number) if self._number >= 0 else None
             if changes is not None:
@@ -85,9 +94,13 @@ class Board:
             return File(head, tuple(self.lines.chunks), tail)
         return File(head + ended(self.texts), (), tail)
 
+    def ask(self) -> None:
+        """What is there now is going to be looked at; what comes from here on is not."""
+        self._since_asked = {}
+
     def settle(self) -> None:
-        """From here on `news` is what comes inside."""
-        self.news = {}
+        """What was there at the last `ask` was taken: `news` is what came inside since."""
+        self.news, self._since_asked = self._since_asked, None
 
     def inside(self, stock: Stock) -> Iterator[Item]:
         """All that it carries, in order of place."""
@@ -117,7 +130,8 @@ class Board:
         """By a walk; False where the stock was made anew meanwhile."""
         self._levels, self._extra = Counter(), Counter()
         self._held, self._refused, self._cut = Listed(), Listed(), Listed()
-        self.news, self.texts = None, []
+        self.news = self._since_asked = None
+        self.texts = []
         self._number, self._poison, self._poison_next = -1, poison, poison
         walk = Walk(stock)
         lines: list[bytes] = []
@@ -204,15 +218,17 @@ class Board:
         """What changed, in order."""
         net: Counter[bytes] = Counter()
         names: dict[str, Item] = {}
-        news = {} if self.news is None else self.news
+        news = [each for each in (self.news, self._since_asked) if each is not None]
         for change in changes:
             if change.old is not None and self._take(change.old, -1):
-                news.pop(change.place, None)
+                for each in news:
+                    each.pop(change.place, None)
                 self._note(change.old, -1, net, names)
             if change.number == _POISONED:
                 self._poison = self._poison_next
             if change.new is not None and self._take(change.new, 1):
-                news[change.place] = change.new
+                for each in news:
+                    each[change.place] = change.new
                 self._note(change.new, 1, net, names)
         self._poison = self._poison_next
         self._number = stock.number

@@ -163,12 +163,12 @@ class Maker:
         Raises:
             Unavailable: `feed-refused` when it takes none, `stopping` when closed.
         """
-        draft = self._draft(key, now_us)
+        draft = self._draft(key, now_us, to_ask=True)
         verdict, part = self._asked(draft)
         if verdict.word == "refused":
             items = list(draft.items() if draft.news is None or not part else draft.news)
             self._sift(draft, items)
-            draft = self._draft(key, now_us)
+            draft = self._draft(key, now_us, to_ask=True)
             verdict, part = self._asked(draft)
         if verdict.word == "refused":
             message = f"{draft.format.engine} takes no version of {key[0]}: {verdict.why[:300]}"
@@ -276,19 +276,19 @@ class Maker:
         with self._stocking:
             return self._boards.get(key, lambda: Board(format_, self._hub))
 
-    def _draft(self, key: Key, now_us: int) -> Draft:
+    def _draft(self, key: Key, now_us: int, *, to_ask: bool = False) -> Draft:
         with self._rest:
             if self._closed:
                 raise Unavailable("stopping", "The hub is stopping", retry_after_s=5)
             self._drafting += 1
         try:
-            return self._drafted(key, now_us)
+            return self._drafted(key, now_us, to_ask=to_ask)
         finally:
             with self._rest:
                 self._drafting -= 1
                 self._rest.notify_all()
 
-    def _drafted(self, key: Key, now_us: int) -> Draft:
+    def _drafted(self, key: Key, now_us: int, *, to_ask: bool) -> Draft:
         format_, exercise = self.named(key.feed)
         poison = self._poison.get(format_.name, {})
         asked = self.asked
@@ -298,6 +298,8 @@ class Maker:
             board.advance(stock, poison)
             with stock.lock:
                 board.advance(stock, poison)  # what came during a walk
+                if to_ask:
+                    board.ask()
                 return self._written(key, board, stock, asked)
 
     def _written(self, key: Key, board: Board, stock: Stock, asked: int) -> Draft:

@@ -14,10 +14,12 @@ import weakref
 from bisect import bisect_right
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
+from bayanihan.errors import Unavailable
 from bayanihan.readers.active import FOREVER_US, ActiveItem, NotBlockable, Reading, together
 from bayanihan.readers.feeds.decide import Decision
 from bayanihan.readers.feeds.format import Item
@@ -36,6 +38,8 @@ KEPT_LIMIT = 16
 Class = tuple[tuple[int, ...], Whose, bool]
 
 _CACHE_KIB = 32 * 1024
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_TRY_AGAIN_S = 60
 _PART = "\x1f"
 _BEHIND_PART = "\x20"
 _SCHEMA = """
@@ -107,7 +111,8 @@ class Walk:
 class Stock:
     """The values that some viewers are told, each with what becomes of it.
 
-    The caller holds `lock` for everything but a `Walk`.
+    The caller holds `lock` for everything but a `Walk`. Where the disk is full under its file,
+    `Unavailable("disk-full")` is raised, and the next `advance` walks the whole set again.
 
     Args:
         judge: what becomes of a value at a moment.
@@ -140,12 +145,10 @@ class Stock:
         self._folded = -1
         self._now_us = 0
         self._again: set[tuple[str, str]] = set()
-        # A private file: it has no name, and only what the cache does not hold is written.
-        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
-        weakref.finalize(self, self._db.close)
+        # What is raised instead of reading, after something failed and until the next walk.
+        self._failed: Callable[[], Unavailable] | None = None
+        self._db = _private()
+        self._close = weakref.finalize(self, self._db.close)
 
     def holds(self, position: int, now_us: int) -> bool:
         """Whether it is what there is at a moment, for viewers who last saw a change there."""
@@ -170,10 +173,11 @@ class Stock:
             if len(due) > max(WALK_MIN, sum(self.counts.values()) // WALK_SHARE):
                 touches = None
         self._folded = -1  # whatever fails now is walked anew
-        if touches is None:
-            self._make(reading, now_us)
-        else:
-            self._change(reading, due, {touch.object_id for touch in touches}, now_us)
+        with self._whole():
+            if touches is None:
+                self._make(reading, now_us)
+            else:
+                self._change(reading, due, {touch.object_id for touch in touches}, now_us)
         self._again = set()
         self.position = reading.position
         self.boundary_us = max(self.boundary_us, reading.ended_us(now_us))
@@ -191,33 +195,33 @@ class Stock:
 
     def page(self, after: str) -> tuple[str | None, list[Item]]:
         """The items behind a place, as many as a page holds; the last one's place."""
-        last, text = self._db.execute(_PAGE, (after, PAGE_ITEMS)).fetchone()
+        ((last, text),) = self._rows(_PAGE, (after, PAGE_ITEMS))
         if last is None:
             return None, []
         return last, sorted(_items(text), key=_place_of)
 
     def at(self, type_: str, value: str) -> Item | None:
         """A value, if it is there now."""
-        row = self._db.execute(
+        rows = self._rows(
             "SELECT item FROM items WHERE place = ? AND mode <> 'later'", (place(type_, value),)
-        ).fetchone()
-        return _item(row[0]) if row else None
+        )
+        return _item(rows[0][0]) if rows else None
 
     def below(self, name: str) -> Iterator[Item]:
         """The domain names below one."""
         start = place("domain", name)
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT item FROM items WHERE place > ? AND place < ? AND mode <> 'later'",
             (start, start[:-1] + _BEHIND_PART),
         )
-        for (text,) in rows.fetchall():
+        for (text,) in rows:
             yield _item(text)
 
     def newest(self, types: Collection[str]) -> Iterator[Item]:
         """The items of some types, those that began to hold last first."""
         last: tuple[int, str] = (FOREVER_US, "")
         while True:
-            rows = self._db.execute(_NEWEST, (last[0], *last, PAGE_ITEMS)).fetchall()
+            rows = self._rows(_NEWEST, (last[0], *last, PAGE_ITEMS))
             if not rows:
                 return
             last = rows[-1][:2]
@@ -228,30 +232,55 @@ class Stock:
         found: list[Item] = []
         for type_ in sorted(types):
             start = f"{type_}{_PART}"
-            rows = self._db.execute(
+            rows = self._rows(
                 "SELECT item FROM items WHERE place > ? AND place < ? AND mode <> 'later' LIMIT ?",
                 (start, f"{type_}{_BEHIND_PART}", limit - len(found)),
             )
             found += [_item(text) for (text,) in rows]
         return found
 
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        if self._failed is not None:
+            raise self._failed()
+        with self._whole():
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Where something fails inside, nothing is read any more of what may be half written."""
+        try:
+            yield
+        except BaseException as error:
+            self._close()
+            self._changes.clear()
+            self.number += 1
+            self.position = self._folded = -1
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+            self._failed = _no_room if code in _NO_ROOM else _unmade
+            if code in _NO_ROOM:
+                raise _no_room() from error
+            raise
+
     def _due(self, now_us: int) -> set[tuple[str, str]]:
         rows = []
         if self._folded >= 0 and now_us >= self.next_change_us:
-            rows = self._db.execute(
+            rows = self._rows(
                 "SELECT item FROM items WHERE again_us <= ? AND again_us < 9223372036854775807",
                 (now_us,),
-            ).fetchall()
+            )
         return self._again | {(item.type, item.value) for item in (_item(row[0]) for row in rows)}
 
     def _next_us(self) -> int:
-        found = self._db.execute(_NEXT).fetchone()[0]
+        ((found,),) = self._rows(_NEXT)
         return min(self._rest_next_us, FOREVER_US if found is None else found)
 
     def _make(self, reading: Reading, now_us: int) -> None:
         """By a walk through the whole set."""
-        names = ("items", "raw", "rest")
-        self._db.executescript("".join(f"DROP TABLE IF EXISTS {name};" for name in names) + _SCHEMA)
+        self._close()
+        self._db = _private()
+        self._close = weakref.finalize(self, self._db.close)
+        self._failed = None
+        self._db.executescript(_SCHEMA)
         self.counts.clear()
         self.boundary_us = self.changed_us = 0
         rows: list[tuple[Any, ...]] = []
@@ -394,6 +423,24 @@ SELECT from_us, place, type, item FROM items
 WHERE mode <> 'later' AND from_us <= ? AND (from_us < ? OR place > ?)
 ORDER BY from_us DESC, place LIMIT ?
 """
+
+
+def _private() -> sqlite3.Connection:
+    """A file without a name; only what the cache does not hold is written."""
+    db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    db.execute("PRAGMA journal_mode = OFF")
+    db.execute("PRAGMA synchronous = OFF")
+    return db
+
+
+def _no_room() -> Unavailable:
+    message = "The disk is full where the hub keeps its temporary files"
+    return Unavailable("disk-full", message, retry_after_s=_TRY_AGAIN_S)
+
+
+def _unmade() -> Unavailable:
+    return Unavailable("overloaded", "The feed is being made anew", retry_after_s=1)
 
 
 def place(type_: str, value: str) -> str:
