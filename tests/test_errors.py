@@ -149,6 +149,8 @@ def test_what_is_not_there_is_told_so(hub: RunningHub, path: str) -> None:
     assert "root:" not in answer.text
 
 
+# Evidence may be any file whatever; what cannot be read is said to be so.
+TAKES_ANYTHING = {"/api/lookup", "/api/reports"}
 BODIES: list[tuple[bytes, str]] = [
     (b"", "application/json"),
     (b"{", "application/json"),
@@ -174,6 +176,8 @@ BODIES: list[tuple[bytes, str]] = [
 def test_a_bad_body_is_refused_in_the_one_shape(hub: RunningHub, number: int) -> None:
     body, kind = BODIES[number]
     for path, methods in addresses(hub):
+        if path in TAKES_ANYTHING:
+            continue
         for method in methods - {"GET", "HEAD"}:
             headers = {b"Content-Type": kind.encode("latin-1")}
             answer = hub.ask(method, path, hub.admin, content=body, headers=headers)

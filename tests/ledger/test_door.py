@@ -146,7 +146,7 @@ def test_what_arrives_between_two_audiences_is_not_stepped_over(ledger: Ledger) 
         return ledger.append([draft])[0].position
 
     positions = [add(audience, f"first--{n}") for n, audience in enumerate(shown)]
-    for n in range(40):
+    for n in range(120):  # more than a page's first step walks over by itself
         add(hidden, f"hidden--{n}")
     positions += [add(audience, f"second--{n}") for n, audience in enumerate(shown)]
     asked: list[str] = []

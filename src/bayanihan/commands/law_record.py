@@ -20,8 +20,18 @@ from bayanihan.commands.law_files import FORMATS, open_rulebook, open_system, to
 from bayanihan.errors import Refused
 from bayanihan.rulebook.system import System
 
-filing = App(name="filing", help="Reports owed after an incident: draft, file, acknowledge.")
-case = App(name="case", help="Safeguard and sanction procedures: people take every step.")
+filing = App(
+    name="filing",
+    help="""Reports owed after an incident: draft, file, acknowledge.
+
+Example: bayanihan law filing list""",
+)
+case = App(
+    name="case",
+    help="""Safeguard and sanction procedures: people take every step.
+
+Example: bayanihan law case list""",
+)
 
 Reason = Annotated[str, Parameter(help="Why: a sentence that others can check.")]
 Fields = Annotated[
