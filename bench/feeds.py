@@ -26,7 +26,9 @@ from bayanihan.core.observables import Observable
 from bayanihan.ledger import Draft, Ledger
 from bayanihan.readers.active import Active
 from bayanihan.readers.feeds import FORMATS, Judge, Press, never_block_lines, warning_lists
+from bench import goals
 
+GOALS = Path(__file__).with_name("goals_feeds.toml")
 CHANGES = 100
 LIST_ENTRIES = 500_000
 BATCH = 1_000
@@ -135,16 +137,40 @@ def screening() -> float:
 
 
 def feeds(stored: int) -> None:
-    """Fill, measure and print."""
+    """Fill, measure and print; the goals last."""
     rows: dict[str, list[Made]] = {}
     for size in (stored // 10, stored):
         for made in measured(size):
             rows.setdefault(made.feed, []).append(made)
     for line in table(rows):
         print(line)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"peak memory, the bench's own included: {peak} MiB")
-    print(f"screening: {screening():.0f} values/s against {LIST_ENTRIES} list entries")
+    board = goals.Board(goals.load_goals(GOALS), stored)
+    judge(board, rows)
+    board.plain("F3-screening", screening())
+    board.plain("F4-memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(goals.table(board.rows()))
+
+
+def judge(board: goals.Board, rows: dict[str, list[Made]]) -> None:
+    """Hold the worst feed against each goal, and for growth all feeds together.
+
+    One feed's delta takes a tenth of a millisecond, so its own growth is mostly chance.
+    """
+    told = [found[-1] for found in rows.values() if found[-1].delta_bytes]
+    if told:
+        board.plain("F1-delta", max(made.delta_s for made in told) * 1_000)
+        board.plain("F1-bytes", max(made.delta_bytes for made in told) / 1024)
+    pairs = [(found[0], found[1]) for found in rows.values() if len(found) > 1]
+    deltas = [(small.delta_s, large.delta_s) for small, large in pairs if large.delta_bytes]
+    if deltas:
+        before_s, after_s = map(sum, zip(*deltas, strict=True))
+        board.beside("F1-growth", after_s * 1_000, before_s * 1_000)
+    steps = [
+        (small.remake_s, large.remake_s) for small, large in pairs if not FORMATS[small.feed].whole
+    ]
+    if steps:
+        before_s, after_s = map(sum, zip(*steps, strict=True))
+        board.beside("F2-remake", after_s * 1_000, before_s * 1_000)
 
 
 def measured(size: int) -> list[Made]:
