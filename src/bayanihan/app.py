@@ -14,7 +14,7 @@ from litestar.openapi import OpenAPIConfig
 
 from bayanihan import __version__
 from bayanihan.commands.law_files import open_rulebook, today
-from bayanihan.commands.law_region import is_working_day
+from bayanihan.commands.working_days import is_working_day
 from bayanihan.errors import BayanihanError, Broken, Unavailable
 from bayanihan.evidence_desk import lookup_of, report_desk
 from bayanihan.hub import Hub

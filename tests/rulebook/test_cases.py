@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bayanihan.commands.law_region import is_working_day
+from bayanihan.commands.working_days import is_working_day
 from bayanihan.errors import Refused
 from bayanihan.rulebook.cases import Case, read_cases, run_case
 from bayanihan.rulebook.law import Rulebook

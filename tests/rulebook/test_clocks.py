@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from bayanihan.commands.law_region import is_working_day
+from bayanihan.commands.working_days import is_working_day
 from bayanihan.errors import Refused
 from bayanihan.rulebook.clocks import (
     Clock,

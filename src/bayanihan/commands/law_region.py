@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +15,7 @@ from bayanihan.commands.law_files import (
     read_text,
     today,
 )
+from bayanihan.commands.working_days import is_working_day
 from bayanihan.errors import Refused
 from bayanihan.rulebook import matrix as matrices
 from bayanihan.rulebook import register as registers
@@ -44,20 +43,6 @@ Members = Annotated[
 AsOf = Annotated[str, Parameter(name="--as-of", help="The law date; default today.")]
 Form = Annotated[str, Parameter(name="--format", help=FORMATS)]
 Known = Annotated[str, Parameter(help="The knowledge date; default all that is known.")]
-
-
-@cache
-def _holidays(member: str, year: int) -> frozenset[date]:
-    """The public holidays of a member; the European Union's are those of its institutions' seat."""
-    import holidays
-
-    country = "BE" if member == "EU" else member
-    return frozenset(holidays.country_holidays(country, years=year))
-
-
-def is_working_day(member: str, day: date) -> bool:
-    """True on Monday to Friday outside the member's public holidays."""
-    return day.weekday() < 5 and day not in _holidays(member, day.year)
 
 
 def matrix(
