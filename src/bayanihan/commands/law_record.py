@@ -68,7 +68,7 @@ def enter(
 
     The public sees the points of Annex VIII, the members' authorities the whole file.
 
-    Example: bayanihan law enter examples/systems/registered.yaml
+    Example: bayanihan law enter system.yaml
     """
     body = as_body(open_system(file, open_rulebook()))
     body |= {"id": id_, "draft": draft, "voluntary": voluntary, "reason": reason}
