@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from importlib import import_module
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_every_verb_has_help_with_an_example(
     assert f"bayanihan {words[0]}" in " ".join(out.split())
     if words not in GROUPED:
         assert f"Example: bayanihan {' '.join(words)}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_the_list_of_verbs_says_what_each_is_for(
+    words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = run(capfd, *words)[1]
+    silent = [name for name in COMMANDS if not re.search(rf"│ {name} +\w", out)]
+    assert silent == []
 
 
 WRONG = [

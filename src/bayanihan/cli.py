@@ -52,6 +52,10 @@ def main(arguments: list[str] | None = None) -> None:
     # The parser takes a lone hyphen for an option without a name.
     if words[:1] in (["push"], ["report"], ["lookup"]):
         words = ["/dev/stdin" if word == "-" else word for word in words]
+    if not words or words[0] in app.help_flags:
+        # The list of verbs says what each is for; only then are all of them loaded.
+        for name in COMMANDS:
+            app[name]
     try:
         code = app(words, exit_on_error=False, print_error=True)
         sys.stdout.flush()

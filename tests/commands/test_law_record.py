@@ -86,7 +86,10 @@ def test_register_file_and_decide(people: People) -> None:
         "regulate", "filing", "acknowledge", draft["id"], "--reference", "C-1"
     )
     assert "clock stopped" in acknowledged
+    with pytest.raises(Refused, match="filed already"):
+        people.run("report", "filing", "file", draft["id"])
     assert draft["id"] in people.run("report", "filing", "list")
+    assert "nothing that you may see" in people.run("report", "case", "list")
     assert "Loan assistant" in people.run("report", "filing", "show", draft["id"])
     order = ["--subject", made, "--reason", "complaint 12"]
     case = people.json("regulate", "case", "open", "eu/art83", *order)["id"]
@@ -102,6 +105,13 @@ def test_register_file_and_decide(people: People) -> None:
     assert gone == f"{made}: withdrawn\n"
     with pytest.raises(Refused, match="no such attestation"):
         people.run("regulate", "attestation", "sha256:00", "--judge", "revoked", "--reason", "r")
+
+
+def test_the_example_that_ships_is_complete(people: People) -> None:
+    example = Path(__file__).resolve().parents[2] / "examples/systems/bank-chatbot.yaml"
+    made = people.json("report", "enter", str(example))
+    assert (made["state"], made["section"]) == ("registered", "A")
+    assert "Harbour Bank" in people.run("report", "registry", made["id"])
 
 
 @pytest.mark.parametrize("form", ["csv", "html", "ics"])

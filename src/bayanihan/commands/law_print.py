@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -316,18 +317,38 @@ def show_notice(told: dict[str, Any]) -> None:
     print(f"\nRulebook {told['rulebook']}\n{told['notice']}")
 
 
-def show_registry(told: dict[str, Any]) -> None:
-    """Register entries, for people."""
-    for one in told["entries"]:
-        print(f"{one['id']}  {one['member']} {one['state']}, section {one['section']} "
-              f"({one['place']}, {one['article']})")  # fmt: skip
-        for field in one["fields"]:
-            print(f"  {field['point']:2} {field['label']}: {field['value']}")
-        if one["place"] == "restricted" and not one["fields"]:
-            print(f"     {one['why']}")
+def show_list(
+    told: dict[str, Any], rows: list[dict[str, Any]], show: Callable[[dict[str, Any]], None]
+) -> None:
+    """A page of a list, with the cursor of the next one; an empty list says that it is empty."""
+    for one in rows:
+        show(one)
+    if not rows:
+        print("nothing that you may see")
     if told["next"]:
         print(f"\nmore: --after {told['next']}")
     show_notice(told)
+
+
+def show_registry(told: dict[str, Any]) -> None:
+    """Register entries, for people."""
+    show_list(told, told["entries"], show_entry)
+
+
+def show_entry(one: dict[str, Any]) -> None:
+    """One entry of the register, with its fields."""
+    print(f"{one['id']}  {one['member']} {one['state']}, section {one['section']} "
+          f"({one['place']}, {one['article']})")  # fmt: skip
+    for field in one["fields"]:
+        print(f"  {field['point']:2} {field['label']}: {field['value']}")
+    if one["place"] == "restricted" and not one["fields"]:
+        print(f"     {one['why']}")
+
+
+def show_case_line(one: dict[str, Any]) -> None:
+    """A case in one line."""
+    mark = f"  *{one['watermark']}*" if one["watermark"] else ""
+    print(f"{one['id']}  {one['authority']} {one['state']}: {one['title']}{mark}")
 
 
 def show_owed(told: dict[str, Any]) -> None:

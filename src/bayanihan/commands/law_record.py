@@ -34,6 +34,7 @@ Example: bayanihan law case list""",
 )
 
 Reason = Annotated[str, Parameter(help="Why: a sentence that others can check.")]
+After = Annotated[str, Parameter(help="The cursor of the page before.")]
 Fields = Annotated[
     tuple[str, ...], Parameter(name="--field", negative="", help="NAME=TEXT; repeat it.")
 ]
@@ -68,7 +69,7 @@ def enter(
 
     The public sees the points of Annex VIII, the members' authorities the whole file.
 
-    Example: bayanihan law enter system.yaml
+    Example: bayanihan law enter examples/systems/bank-chatbot.yaml
     """
     body = as_body(open_system(file, open_rulebook()))
     body |= {"id": id_, "draft": draft, "voluntary": voluntary, "reason": reason}
@@ -87,7 +88,7 @@ def registry(
     *,
     view: Annotated[str, Parameter(help="public, or authority with a `regulate` key.")] = "public",
     withdraw: Annotated[str, Parameter(help="Mark your own entry as withdrawn, and why.")] = "",
-    after: Annotated[str, Parameter(help="The cursor of the page before.")] = "",
+    after: After = "",
     duties: Annotated[bool, Parameter(negative="", help="What the system owes now.")] = False,
     member: Annotated[
         tuple[str, ...], Parameter(name="--member", negative="", help="With --duties; repeat it.")
@@ -196,20 +197,21 @@ def report(
 
 @filing.command(name="list")
 def list_filings(
-    *, json: JsonOption = False, hub: HubOption = DEFAULT_HUB, key: KeyOption = ""
+    *,
+    after: After = "",
+    json: JsonOption = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
 ) -> None:
     """Your drafts and the filings that you may see, each with its clock.
 
     Example: bayanihan law filing list
     """
-    with HubClient(hub, key) as client:
-        told = client.json("GET", "/api/law/filings")
+    told = _page("/api/law/filings", after, hub, key)
     if json:
         law_print.show_json(told)
-        return
-    for one in [*told["drafts"], *told["filings"]]:
-        law_print.show_filing(one)
-    law_print.show_notice(told)
+    else:
+        law_print.show_list(told, [*told["drafts"], *told["filings"]], law_print.show_filing)
 
 
 @filing.command
@@ -342,21 +344,27 @@ def show_case(
 
 @case.command(name="list")
 def list_cases(
-    *, json: JsonOption = False, hub: HubOption = DEFAULT_HUB, key: KeyOption = ""
+    *,
+    after: After = "",
+    json: JsonOption = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
 ) -> None:
     """The cases that you may see, the last changed first.
 
     Example: bayanihan law case list
     """
-    with HubClient(hub, key) as client:
-        told = client.json("GET", "/api/law/cases")
+    told = _page("/api/law/cases", after, hub, key)
     if json:
         law_print.show_json(told)
-        return
-    for one in told["cases"]:
-        mark = f"  *{one['watermark']}*" if one["watermark"] else ""
-        print(f"{one['id']}  {one['authority']} {one['state']}: {one['title']}{mark}")
-    law_print.show_notice(told)
+    else:
+        law_print.show_list(told, told["cases"], law_print.show_case_line)
+
+
+def _page(path: str, after: str, hub: str, key: str) -> dict[str, Any]:
+    with HubClient(hub, key) as client:
+        told: dict[str, Any] = client.json("GET", path, params={"after": after})
+        return told
 
 
 def _show_case(told: dict[str, Any], *, json: bool) -> None:

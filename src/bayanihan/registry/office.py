@@ -152,7 +152,10 @@ class Office:
             raise Refused("bad-value", f"There is no member {member!r}", where="member")
         if constituent and (member, constituent) not in self.registry.constituents:
             raise Refused(
-                "bad-value", f"{member} has no constituent {constituent!r}", where="constituent"
+                "bad-value",
+                f"{member} has no constituent {constituent!r}",
+                where="constituent",
+                next_step=f"Add it first: bayanihan member constituent {member} {constituent}",
             )
 
     async def issue(self, author: Viewer, order: KeyOrder) -> dict[str, str]:

@@ -92,7 +92,7 @@ def test_what_is_open_is_named_before_filing(desk: Desk) -> None:
         filings.file(desk, CLERK, draft["id"], {"fields": {"colour": "red"}})
     with pytest.raises(Refused, match="follows from the report"):
         filings.file(desk, CLERK, draft["id"], {"fields": {"addressee": "me"}})
-    with pytest.raises(Refused, match="no such draft"):
+    with pytest.raises(Refused, match="no such record"):
         filings.file(desk, JUDGE, draft["id"], {"fields": {"says": "x"}})
 
 

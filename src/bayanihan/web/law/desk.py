@@ -217,6 +217,10 @@ class Desk:
             raise Refused("not-found", "You keep no such draft", where=draft_id)
         return value
 
+    def has_draft(self, viewer: Viewer, draft_id: str) -> bool:
+        """Whether the viewer's own origin keeps such a draft."""
+        return self._held(viewer, draft_id) is not None
+
     def _held(self, viewer: Viewer, draft_id: str) -> dict[str, Any] | None:
         held = self._ledger.state.get(DRAFTS, _place(viewer, draft_id))
         return None if held is None else msgspec.json.decode(held.value, type=dict[str, Any])

@@ -120,11 +120,12 @@ def file(desk: Desk, viewer: Viewer, record_id: str, body: dict[str, Any]) -> di
     """A named person files a draft of their own organisation. The clock goes on.
 
     Raises:
-        Refused: `not-found` for no such draft, `missing-property` naming the open fields.
+        Refused: `not-found` for no such draft, `conflict` when it is filed already,
+            `missing-property` naming the open fields.
     """
     person(viewer)
     with desk.deciding:
-        draft = desk.draft(viewer, record_id)
+        draft = _draft(desk, viewer, record_id)
         if draft.get("genre") != "filing":
             raise Refused("not-found", "You keep no such draft", where=record_id)
         values = {**draft["values"], **_fields(body)}
@@ -147,6 +148,14 @@ def file(desk: Desk, viewer: Viewer, record_id: str, body: dict[str, Any]) -> di
         desk.enter(viewer, [(filed, desk.among(viewer, (viewer.member, member)))])
         desk.drop_draft(viewer, record_id)
     return one(desk, viewer, record_id)
+
+
+def _draft(desk: Desk, viewer: Viewer, record_id: str) -> dict[str, Any]:
+    if desk.has_draft(viewer, record_id):
+        return desk.draft(viewer, record_id)
+    desk.history(viewer, record_id)
+    message = "It is filed already, and what was filed stays as it was."
+    raise Refused("conflict", message, where=record_id, next_step="Nothing.")
 
 
 def acknowledge(desk: Desk, viewer: Viewer, record_id: str, reference: str) -> dict[str, Any]:
