@@ -11,7 +11,7 @@ import pytest
 
 from tests.consumers.test_taxii_exact import EVERYTHING, Client
 from tests.sim.objects import indicator
-from tests.sim.process import RunningHub
+from tests.sim.process import HOST, RunningHub
 
 STREAMS = 10_000
 AT_ONCE = 250
@@ -39,7 +39,7 @@ def opened(closing: ExitStack, hub: RunningHub, keys: list[str], count: int) -> 
     while len(found) < count:
         some = []
         for number in range(min(AT_ONCE, count - len(found))):
-            sock = closing.enter_context(socket.create_connection(("127.0.0.1", hub.port), 60))
+            sock = closing.enter_context(socket.create_connection((HOST, hub.port), 60))
             key = keys[(len(found) + number) % len(keys)]
             head = f"GET /api/stream HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {key}\r\n\r\n"
             sock.sendall(head.encode())

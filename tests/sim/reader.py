@@ -12,7 +12,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from bayanihan.commands.follow import Reset, lines_of, parse
-from tests.sim.process import RunningHub
+from tests.sim.process import HOST, RunningHub
 from tests.sim.wire import Wire
 
 WITHIN_S = 20.0
@@ -50,17 +50,24 @@ class StreamReader:
         key: whose; "" is nobody's.
         after: the cursor, "now" for what is new.
         last_event_id: the header, where one is sent.
+        host: where the hub is reached.
     """
 
     def __init__(
-        self, hub: RunningHub, key: str = "", after: str = "", *, last_event_id: str = ""
+        self,
+        hub: RunningHub,
+        key: str = "",
+        after: str = "",
+        *,
+        last_event_id: str = "",
+        host: str = HOST,
     ) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.cursor = ""
         self.status = 0
         self.reset: Reset | None = None
         self.ended = threading.Event()
-        self._wire = Wire(hub.port)
+        self._wire = Wire(hub.port, host=host)
         self._wire.socket.settimeout(None)
         more = {"Last_Event_ID": last_event_id} if last_event_id else {}
         self._wire.begin("GET", f"/api/stream?after={quote(after)}", key, **more)

@@ -9,21 +9,24 @@ import socket
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
+from tests.sim.process import HOST
+
 
 class Wire:
     """One connection to a hub.
 
     Args:
-        port: of the hub, on this machine.
+        port: of the hub.
+        host: where it is reached.
         receive_bytes: the size of the receive buffer; small for a reader who reads little.
     """
 
-    def __init__(self, port: int, *, receive_bytes: int = 0) -> None:
+    def __init__(self, port: int, *, host: str = HOST, receive_bytes: int = 0) -> None:
         self.socket = socket.socket()
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(30)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect((host, port))
 
     def __enter__(self) -> Self:
         return self
