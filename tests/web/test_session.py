@@ -120,6 +120,18 @@ def test_it_opens_pages_and_no_other_door(site: Site) -> None:
         assert "one-evil.com" not in client.get("/feeds/domains.txt").text
 
 
+@pytest.mark.parametrize("scope", ["regulate", "report"])
+def test_without_read_pages_of_reports_show_what_the_public_sees(site: Site, scope: str) -> None:
+    secret = site.push(site.key("SG"), indicator("hidden-evil.com"), tlp="amber")
+    with site.signed_in(site.key("SG", scopes=scope)) as office:
+        assert "Signed in" in office.get("/law").text
+        for path in ("/", "/fragments/latest", "/feeds"):
+            answer = office.get(path)
+            assert (answer.status_code, "hidden-evil" in answer.text) == (200, False), path
+        for path in (f"/entries/{secret}", f"/fragments/entries/{secret}"):
+            assert office.get(path).status_code == 404
+
+
 async def test_it_ends_after_twelve_hours_and_is_swept_away(tmp_path: Path) -> None:
     now_us = [1_000_000_000_000_000]
     ledger = Ledger(tmp_path, now_us=lambda: now_us[0])

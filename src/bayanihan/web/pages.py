@@ -21,7 +21,7 @@ from bayanihan.core.scope import require_if_signed_in
 from bayanihan.errors import Refused
 from bayanihan.web.latest import Console, Row
 from bayanihan.web.render import markup, page, static_response
-from bayanihan.web.session import Sessions, check_origin, cookie_of, token_in
+from bayanihan.web.session import Sessions, check_origin, cookie_of, reader_of, token_in
 from bayanihan.web.tiles import MEANINGS, WORDS
 
 FORM_LIMIT_BYTES = 4_096
@@ -69,7 +69,7 @@ class Desk:
 
     async def fragment(self, viewer: Viewer, before: str) -> Fragment:
         """The list of entries for a viewer."""
-        return await self.read(self._fragment, viewer, before)
+        return await self.read(self._fragment, reader_of(viewer), before)
 
     def _fragment(self, viewer: Viewer, before: str) -> Fragment:
         same = self.console.sight(viewer)
@@ -86,8 +86,9 @@ class Desk:
 
     def entry(self, viewer: Viewer, object_id: str) -> tuple[Row, Fragment]:
         """One object as HTML, with the row that heads it. Raises `Refused("not-found")`."""
-        full = self.console.full(viewer, object_id)
-        side = self.console.sight(viewer).side
+        reader = reader_of(viewer)
+        full = self.console.full(reader, object_id)
+        side = self.console.sight(reader).side
         html = markup("entry_body.html", side=side, full=full, row=full.row, meanings=_MEANINGS)
         return full.row, Fragment(html, _etag(html), full.row.exercise)
 
@@ -160,8 +161,8 @@ def _reading(desk: Desk) -> list[HTTPRouteHandler]:
     async def show_feeds(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The defence feeds: what is in them, what is held and why, and how to use them."""
         viewer = await desk.viewer(request)
-        listed = await desk.read(desk.console.feeds, viewer)
-        disputes = await desk.read(desk.console.disputes, viewer)
+        listed = await desk.read(desk.console.feeds, reader_of(viewer))
+        disputes = await desk.read(desk.console.disputes, reader_of(viewer))
         return page(
             markup(
                 "feeds.html",

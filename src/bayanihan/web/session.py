@@ -16,12 +16,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bayanihan.core.marking import PUBLIC, Viewer
-from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.ledger import Change, Ledger, apply_changes
 
 COOKIE = "byn_session"
 LIFETIME_S = 12 * 3_600
+
+# Whose keys open a session. What a page then shows is for the page to decide: without `read`
+# it is of reports no more than the public sees.
+PAGE_SCOPES = frozenset({"read", "report", "regulate"})
 
 _ROOM = "session"
 _TOKEN_SIZE_BYTES = 32
@@ -61,10 +64,13 @@ class Sessions:
         """Begin a session; its token.
 
         Raises:
-            Refused: `not-signed-in` for an unknown key, `not-permitted` without `read`.
+            Refused: `not-signed-in` for an unknown key, `not-permitted` for a key without
+                any scope that has pages.
         """
         viewer = self._sign_in(key_text)
-        require(viewer, "read")
+        if not viewer.scopes & PAGE_SCOPES:
+            scopes = ", ".join(f"`{scope}`" for scope in sorted(PAGE_SCOPES))
+            raise Refused("not-permitted", f"Your key has none of the scopes {scopes}")
         token = base64.urlsafe_b64encode(self._entropy(_TOKEN_SIZE_BYTES)).rstrip(b"=").decode()
         now_us = self._ledger.now_us()
         place = _place(token)
@@ -139,3 +145,8 @@ def _place(token: str) -> str:
 
 def _read(value: bytes) -> _Session:
     return msgspec.json.decode(value, type=_Session)
+
+
+def reader_of(viewer: Viewer) -> Viewer:
+    """Who a page of reports is shown to: the viewer, or the public where the key lacks `read`."""
+    return viewer if "read" in viewer.scopes else PUBLIC
