@@ -35,7 +35,7 @@ from bayanihan.readers.feeds import hearing_api, match_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, policy_api
 from bayanihan.sandbox import api as attestations
-from bayanihan.web import dispute, pages
+from bayanihan.web import dispute, pages, reports
 from bayanihan.web.description import Description
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.law import law_handlers, law_pages, record_handlers, shelf_handlers
@@ -68,10 +68,11 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
     rulebook = functools.cache(open_rulebook)
     desk = hub.law_desk(rulebook, is_working_day)
     lookup = lookup_of(hub)
+    reporting = report_desk(hub, lookup)
     return [
         *health(hub),
         *intake_api.routes(hub.push),
-        *reports_api.routes(report_desk(hub, lookup)),
+        *reports_api.routes(reporting),
         *alike_api.routes(lookup, evidence_body()),
         *take_back.routes(hub.ledger, hub.erasures.note),
         *objects_api.routes(hub.ledger),
@@ -87,6 +88,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *attestations.routes(hub.ledger, hub.folder),
         *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
+        *reports.routes(reporting, hub.sessions, evidence_body()),
         *dispute.routes(hub.disputes),
         *law_handlers(rulebook, today),
         *record_handlers(desk, today),

@@ -3,13 +3,13 @@
   const faults = [];
   const all = (selector) => [...document.querySelectorAll(selector)];
   const named = (one) =>
-    one.innerText.trim() || one.getAttribute("aria-label") || one.labels?.length;
+    one.textContent.trim() || one.getAttribute("aria-label") || one.labels?.length;
   if (!document.documentElement.lang) faults.push("no lang");
   if (!document.title) faults.push("no title");
   if (all("h1").length !== 1) faults.push("not one h1");
   for (const mark of ["header", "nav", "main", "footer"])
     if (all(mark).length < 1) faults.push("no " + mark);
-  for (const one of all("a, button, input, summary"))
+  for (const one of all("a, button, input:not([type=hidden]), select, textarea, summary"))
     if (!named(one)) faults.push("unnamed " + one.outerHTML);
   for (const one of all("img")) if (!one.hasAttribute("alt")) faults.push("no alt");
   for (const one of all("table")) {

@@ -158,6 +158,46 @@ def test_what_was_opened_stays_open(browser: Browser, site: Site) -> None:
         expect(page.get_by_text('"pattern_type": "stix"')).to_be_visible()
 
 
+def test_a_lure_is_published_in_three_clicks(browser: Browser, site: Site) -> None:
+    """Report, Read it, Publish; without a script, and by keyboard as well."""
+    lure = "Your bank account is suspended, verify at https://bad-bank.com/x1 within 24 hours"
+    with Watched(browser, site, java_script_enabled=False) as page:
+        sign_in(page, site.key("TH"))
+        page.get_by_role("link", name="Report").click()
+        expect(page.get_by_label("A text")).to_be_focused()
+        page.keyboard.insert_text(lure)
+        page.get_by_role("button", name="Read it").click()
+        expect(page.get_by_role("checkbox", name="https://bad-bank.com/x1")).to_be_checked()
+        page.get_by_role("button", name="Publish").click()
+        expect(page.get_by_role("status")).to_contain_text("3 accepted")
+    with Watched(browser, site) as page:
+        sign_in(page, site.key("VN"))
+        page.goto("/reports")
+        page.keyboard.insert_text("<b>" + lure + " \u202e " + "https://other.com/" + "y" * 400)
+        page.keyboard.press("Tab")
+        for _ in range(4):
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.get_by_label("Note").fill("seen twice")
+        expect(page.get_by_role("region", name="Seen before").first).to_contain_text(
+            "infrastructure"
+        )
+        for width in (1280, 360):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(FAULTS) == []
+        for one in page.locator("details > summary").all():
+            one.click()
+        assert page.evaluate(FAULTS) == []
+        assert page.locator("main b, main script").count() == 0
+        page.emulate_media(media="print")
+        expect(page.get_by_role("button", name="Publish")).to_be_hidden()
+        page.emulate_media(media="screen")
+        page.get_by_role("button", name="Drop this draft").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Report what you have")
+        assert page.evaluate(FAULTS) == []
+
+
 def test_a_hidden_page_asks_for_nothing(browser: Browser, site: Site) -> None:
     with Watched(browser, site) as page:
         page.clock.install()

@@ -27,6 +27,8 @@ class Form(NamedTuple):
 def read_form(data: bytes, content_type: str) -> Form:
     """The parts of a form; a body of another media type is itself the file.
 
+    A file that a browser sends empty, because none was chosen, is none.
+
     Raises:
         Refused: `bad-value` for a form that breaks off, `bad-parameter` for two files,
             `too-large` for a field of more than a MiB.
@@ -38,8 +40,9 @@ def read_form(data: bytes, content_type: str) -> Form:
         parts = _parts(data, options.get("boundary", ""))
     except (MultipartError, UnicodeError, ValueError, AssertionError) as error:
         raise Refused("bad-value", f"The form is broken: {error}", where="body") from None
-    files = [part for part in parts if part.filename or part.name == "file"]
-    fields = {part.name: part for part in parts if part not in files}
+    sent = [part for part in parts if part.filename or part.name == "file"]
+    fields = {part.name: part for part in parts if part not in sent}
+    files = [part for part in sent if part.filename or part.size]
     if len(files) > 1:
         raise Refused("bad-parameter", "Send one file in one report", where="file")
     for name, part in fields.items():

@@ -6,6 +6,7 @@ constituent sees it too, and nobody else; where it is not theirs, it is not ther
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 import msgspec
@@ -29,7 +30,16 @@ class Draft(msgspec.Struct, omit_defaults=False):
     content: dict[str, Any]
 
 
+class _Glance(msgspec.Struct):
+    """What decides whether a draft is listed, without its content."""
+
+    id: str
+    origin: str
+    created_us: int
+
+
 _decode = msgspec.json.Decoder(Draft).decode
+_glance = msgspec.json.Decoder(_Glance).decode
 
 
 class Drafts:
@@ -69,11 +79,17 @@ class Drafts:
         self._ledger.state.put([Change(ROOM, key, None, version)])
 
     def seen_by(self, viewer: Viewer) -> list[Draft]:
-        """The drafts that a viewer may see, the newest first."""
-        found = self._ledger.state.list(ROOM, f"{_desk(viewer.origin)}/", limit=LIST_LIMIT)
-        drafts = [_decode(document.value) for document in found]
-        kept = [draft for draft in drafts if _may_see(viewer, draft)]
-        return sorted(kept, key=lambda draft: -draft.created_us)
+        """The newest `LIST_LIMIT` drafts that a viewer may see, the newest first."""
+        newest: list[tuple[int, str, bytes]] = []
+        after = ""
+        while found := self._ledger.state.list(ROOM, f"{_desk(viewer.origin)}/", after, LIST_LIMIT):
+            for document in found:
+                glance = _glance(document.value)
+                if _may_see(viewer, glance):
+                    newest.append((glance.created_us, glance.id, document.value))
+            newest = heapq.nlargest(LIST_LIMIT, newest)
+            after = found[-1].key
+        return [_decode(value) for _, _, value in newest]
 
     def forget_old(self) -> int:
         """Drop what nobody touched for `KEEP_DAYS`; how many."""
@@ -94,7 +110,7 @@ def _key(desk: str, draft_id: str) -> str:
     return f"{desk}/{draft_id}"
 
 
-def _may_see(viewer: Viewer, draft: Draft) -> bool:
+def _may_see(viewer: Viewer, draft: Draft | _Glance) -> bool:
     return viewer.origin == draft.origin or (
         not viewer.constituent and viewer.origin == _desk(draft.origin)
     )

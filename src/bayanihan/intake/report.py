@@ -241,12 +241,19 @@ def edited(content: dict[str, Any], change: Mapping[str, Any], judge: Judge) -> 
 
     Raises:
         Refused: `bad-parameter` for an unknown key or value, `bad-value` for a claim, and for
-            restoring what is never blocked.
+            restoring what is never blocked; `conflict` for a part of STIX.
     """
     unknown = set(change) - {"drop", "restore", "note", "vector", "tlp", "group", "ai"}
     if unknown:
         raise Refused("bad-parameter", f"A draft has no `{min(unknown)}` to change")
     dropped, restored = (_values(change, name) for name in ("drop", "restore"))
+    if "envelope" in content and (dropped or restored):
+        raise Refused(
+            "conflict",
+            "STIX is published as it came, whole",
+            where="drop",
+            next_step="Drop the draft, and push the objects that you want.",
+        )
     kept = [each for each in content["indicators"] if each["ascii"] not in dropped]
     out = [each for each in content["indicators"] if each["ascii"] in dropped]
     back = [each for each in content["held"] if each["ascii"] in restored]

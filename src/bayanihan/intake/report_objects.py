@@ -8,8 +8,7 @@ Source: STIX 2.1 sections 4.6, 4.7 and 4.16.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,23 +16,19 @@ import msgspec
 from bayanihan.core import ai, moment
 from bayanihan.core.ai_involvement import Claim, extension
 from bayanihan.core.fingerprint import EXTENSION_ID, as_extension
+from bayanihan.core.stix_id import random_id_from
 from bayanihan.intake.report import prints_of
 
-Random = Callable[[int], bytes]
 
-
-def objects_of(
-    draft_id: str, content: Mapping[str, Any], now_us: int, random: Random
-) -> list[dict[str, Any]]:
-    """The objects of a draft.
+def objects_of(draft_id: str, content: Mapping[str, Any], at_us: int) -> list[dict[str, Any]]:
+    """The objects of a draft: the same for the same draft and moment, byte for byte.
 
     Args:
-        draft_id: the incident's id is made of it, so that publishing twice is one incident.
+        draft_id: every id is made of it, so that what is published twice enters once.
         content: the draft's content.
-        now_us: the hub's clock.
-        random: gives so many random bytes.
+        at_us: when a person confirmed it.
     """
-    at = moment.render(now_us)
+    at = moment.render(at_us)
     involvement = content["ai"]
     claims = (msgspec.convert(involvement[name], Claim) for name in ("reported", "estimated"))
     told = extension(content["vector"], *claims)
@@ -56,7 +51,7 @@ def objects_of(
     indicators = [
         {
             "type": "indicator",
-            "id": f"indicator--{_random_id(random)}",
+            "id": random_id_from("indicator", f"{draft_id} {each['pattern']}".encode()),
             **stamped,
             "name": each["value"],
             "description": each["why"],
@@ -75,7 +70,7 @@ def objects_of(
     ]
     report = {
         "type": "report",
-        "id": f"report--{_random_id(random)}",
+        "id": random_id_from("report", draft_id.encode()),
         **stamped,
         "name": _name(content),
         "published": at,
@@ -88,7 +83,3 @@ def _name(content: Mapping[str, Any]) -> str:
     language = content["language"]
     told = f" ({language})" if language != "und" else ""
     return f"{content['vector']}: reported {content['kind']}{told}"
-
-
-def _random_id(random: Random) -> str:
-    return str(uuid.UUID(bytes=random(16), version=4))

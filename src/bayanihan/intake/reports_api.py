@@ -15,15 +15,16 @@ from litestar.params import FromPath, JSONBody
 
 from bayanihan.core import moment
 from bayanihan.core.fingerprint import Fingerprints
-from bayanihan.core.form import read_form
+from bayanihan.core.form import Form, read_form
 from bayanihan.core.marking import LEVELS, Viewer
+from bayanihan.core.observables import Observable
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.intake.drafts import Draft, Drafts
 from bayanihan.intake.evidence import Reader
 from bayanihan.intake.objects_api import Intake
 from bayanihan.intake.report import Judge, Wish, content_of, edited, wish_of
-from bayanihan.intake.report_objects import Random, objects_of
+from bayanihan.intake.report_objects import objects_of
 from bayanihan.intake.upload import Upload, Uploads
 from bayanihan.ledger import Ledger
 
@@ -31,9 +32,14 @@ REPORT_LIMIT_BYTES = 26 * 1024 * 1024
 TOGETHER_LIMIT_BYTES = 4 * REPORT_LIMIT_BYTES
 # A draft is a small document; a larger bundle goes in by `push`.
 STIX_LIMIT_BYTES = 1024 * 1024
+# When a person confirmed a draft, kept before anything of it is entered.
+_CONFIRMED = "confirmed_us"
+_INSIDE = ("envelope", _CONFIRMED)
 
 Neighbours = Callable[[Viewer, Fingerprints, bool], Sequence[Any]]
 """The cases like it that a viewer may see, for an exercise or for real. Blocks."""
+Random = Callable[[int], bytes]
+"""So many random bytes."""
 
 
 class Desk:
@@ -45,7 +51,7 @@ class Desk:
         reader: reads evidence.
         judge: why a thing must never be blocked.
         neighbours: see `Neighbours`.
-        random: gives so many random bytes.
+        random: see `Random`.
     """
 
     def __init__(
@@ -85,14 +91,30 @@ class Desk:
         self.drafts.put(draft)
         return draft
 
-    def edit(self, viewer: Viewer, draft_id: str, change: dict[str, Any]) -> Draft:
-        """Change a draft. Blocks. Raises `Refused`."""
+    def edit(
+        self, viewer: Viewer, draft_id: str, change: dict[str, Any], seen: int | None = None
+    ) -> Draft:
+        """Change a draft, which must be of the version `seen` where one is given. Blocks.
+
+        Raises:
+            Refused: `not-found`, `bad-parameter`, `bad-value`; `conflict` when it was
+                published, or somebody else changed it.
+        """
         draft, version = self.drafts.get(viewer, draft_id)
         if draft.content["published"]:
             raise Refused("conflict", "This draft was published", next_step="Report it again.")
         draft.content = edited(draft.content, change, self._judge)
-        self.drafts.put(draft, version)
+        draft.content.pop(_CONFIRMED, None)
+        self.drafts.put(draft, version if seen is None else seen)
         return draft
+
+    def never(self, draft: Draft) -> frozenset[str]:
+        """The held values of a draft that nobody may restore, in their ASCII form."""
+        return frozenset(
+            each["ascii"]
+            for each in draft.content["held"]
+            if self._judge(Observable(each["type"], each["ascii"])) is not None
+        )
 
     async def publish(self, viewer: Viewer, draft_id: str) -> Draft:
         """Enter what a draft holds into the record, as a person of the member confirms it.
@@ -101,20 +123,12 @@ class Desk:
             Refused: `not-permitted` for a constituent, whose CERT decides; `conflict` when it
                 was published before; `bad-value` when nothing of it was accepted.
         """
-        draft, version = await asyncio.to_thread(self.drafts.get, viewer, draft_id)
-        if viewer.constituent:
-            raise Refused(
-                "not-permitted",
-                f"It waits as a draft for {viewer.member}, whose people confirm and publish it",
-                next_step="Nothing: your CERT sees the draft.",
-            )
+        draft, version = await asyncio.to_thread(self._confirmed, viewer, draft_id)
         content = draft.content
-        if content["published"]:
-            raise Refused("conflict", "This draft was published already", where=draft.id)
         if "envelope" in content:
             data = base64.b64decode(content["envelope"])
         else:
-            told = objects_of(draft.id, content, self._ledger.now_us(), self._random)
+            told = objects_of(draft.id, content, content[_CONFIRMED])
             data = msgspec.json.encode({"objects": told})
         terms = {name: content[name] for name in ("tlp", "group", "exercise")}
         answer = msgspec.to_builtins(await self._intake.take(viewer, data, terms))
@@ -127,21 +141,44 @@ class Desk:
         await asyncio.to_thread(self.drafts.put, draft, version)
         return draft
 
+    def _confirmed(self, viewer: Viewer, draft_id: str) -> tuple[Draft, int]:
+        """A draft that a person confirms, with its version, once the moment is kept.
+
+        What is made of it depends on that moment alone: whoever publishes at the same time,
+        or again after the hub was ended in between, enters the same bytes and nothing twice.
+        """
+        draft, version = self.drafts.get(viewer, draft_id)
+        if viewer.constituent:
+            raise Refused(
+                "not-permitted",
+                f"It waits as a draft for {viewer.member}, whose people confirm and publish it",
+                next_step="Nothing: your CERT sees the draft.",
+            )
+        if draft.content["published"]:
+            raise Refused("conflict", "This draft was published already", where=draft.id)
+        if _CONFIRMED in draft.content:
+            return draft, version
+        draft.content[_CONFIRMED] = self._ledger.now_us()
+        self.drafts.put(draft, version)
+        return self.drafts.get(viewer, draft_id)
+
 
 def shown(draft: Draft) -> dict[str, Any]:
     """A draft as its address answers it."""
-    kept = {name: value for name, value in draft.content.items() if name != "envelope"}
+    kept = {name: value for name, value in draft.content.items() if name not in _INSIDE}
     return {
         "id": draft.id,
         "address": f"/api/reports/{draft.id}",
         "origin": draft.origin,
         "created": moment.render(draft.created_us),
         "state": "published" if draft.content["published"] else "draft",
+        "stix": "envelope" in draft.content,
         **kept,
     }
 
 
-def _wish(viewer: Viewer, given: dict[str, str]) -> Wish:
+def checked_wish(given: dict[str, str]) -> Wish:
+    """The reporter's words as a wish. Raises `Refused`: see `wish_of`; also for a TLP level."""
     wish = wish_of(given)
     if wish.tlp and wish.tlp not in LEVELS:
         raise Refused(
@@ -151,6 +188,15 @@ def _wish(viewer: Viewer, given: dict[str, str]) -> Wish:
             next_step=f"Give one of {', '.join(LEVELS)}.",
         )
     return wish
+
+
+def evidence_of(form: Form) -> bytes:
+    """The evidence in a form. Raises `Refused`: `empty`, or `bad-parameter` for two at once."""
+    if not form.file or not form.file.strip():
+        raise Refused("empty", "Send a file, or a text", where="file")
+    if form.name and form.fields.get("text", "").strip():
+        raise Refused("bad-parameter", "Send a file or a text, not both", where="text")
+    return form.file
 
 
 def evidence_body() -> Callable[[Request[Any, Any, Any]], Upload]:
@@ -173,11 +219,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         require(viewer, "report")
         with body(request) as upload:
             form = read_form(await upload.read(), request.headers.get("content-type", ""))
-            if not form.file:
-                raise Refused("empty", "Send a file, or a text", where="file")
+            evidence = evidence_of(form)
             given = {**dict(request.query_params), **form.fields}
-            wish = _wish(viewer, {name: str(value) for name, value in given.items()})
-            draft = await asyncio.to_thread(desk.draft, viewer, form.file, wish)
+            wish = checked_wish({name: str(value) for name, value in given.items()})
+            draft = await asyncio.to_thread(desk.draft, viewer, evidence, wish)
         if str(given.get("publish", "")).lower() not in ("true", "1", "yes", "on"):
             return shown(draft)
         if viewer.constituent:

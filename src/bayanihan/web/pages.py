@@ -61,9 +61,9 @@ class Desk:
     async def viewer(self, request: Request[Any, Any, Any]) -> Viewer:
         """Who asks: by key as everywhere, else by the session's cookie, else the public."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        token = token_in(request.headers.get("cookie", ""))
-        if not viewer.key and token:
-            return await self.read(self.sessions.viewer, token)
+        cookies = request.headers.get("cookie", "")
+        if not viewer.key and cookies:
+            return await self.read(self.sessions.asker, viewer, cookies)
         require_if_signed_in(viewer, "read")
         return viewer
 

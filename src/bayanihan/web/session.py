@@ -99,6 +99,15 @@ class Sessions:
         except Refused:
             return PUBLIC
 
+    def asker(self, viewer: Viewer, cookies: str) -> Viewer:
+        """Who asks: by key as everywhere, else by the session's cookie, else the public.
+
+        Args:
+            viewer: whom the entrance took them for.
+            cookies: the request's Cookie header.
+        """
+        return viewer if viewer.key else self.viewer(token_in(cookies))
+
     async def close(self, token: str) -> None:
         """End a session. An unknown token ends nothing."""
         if token:

@@ -16,7 +16,7 @@ from bayanihan.web.law import cases, filings, register
 from bayanihan.web.law.desk import Desk
 from bayanihan.web.law.people import person, speaks_for_authority
 from bayanihan.web.render import markup, page
-from bayanihan.web.session import Sessions, token_in
+from bayanihan.web.session import Sessions
 
 _SHOWN = 50
 
@@ -26,10 +26,8 @@ def law_pages(desk: Desk, sessions: Sessions) -> list[HTTPRouteHandler]:
 
     async def viewer_of(request: Request[Any, Any, Any]) -> Viewer:
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        token = token_in(request.headers.get("cookie", ""))
-        if not viewer.key and token:
-            return await asyncio.to_thread(sessions.viewer, token)
-        return viewer
+        cookies = request.headers.get("cookie", "")
+        return await asyncio.to_thread(sessions.asker, viewer, cookies)
 
     @get("/law", include_in_schema=False)
     async def show_law(request: Request[Any, Any, Any]) -> Response[bytes]:
