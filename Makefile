@@ -4,6 +4,8 @@ JOBS ?= 2
 PY := .venv/bin/python
 CODE := $(wildcard src tests bench docs/generate.py)
 export PYTHON
+# A run of the tests starts the package hundreds of times; each start would compile it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test test-long check bench docs
@@ -17,7 +19,7 @@ up: setup ## start the hub with the demo region on http://127.0.0.1:8420
 	@exec .venv/bin/bayanihan up --demo
 
 test: .venv/test.stamp ## run the tests, without the long ones
-	@$(PY) -m pytest -n $(JOBS) -m "not long"
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal -m "not long"
 
 test-long: .venv/test.stamp ## run the long tests: crashes, clocks, volumes
 	@$(PY) -m pytest -m long

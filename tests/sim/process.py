@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -29,8 +30,12 @@ ALL_SCOPES = ("report", "read", "feed", "receipt", "notice")
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment, with the package on the path and no hub or key named."""
-    kept = {name: value for name, value in os.environ.items() if "BAYANIHAN" not in name}
+    """This process's environment, with the package on the path and no hub or key named.
+
+    Compiled files are kept: half of a start would go into compiling the package anew.
+    """
+    left_out = re.compile("BAYANIHAN|^PYTHONDONTWRITEBYTECODE$")
+    kept = {name: value for name, value in os.environ.items() if not left_out.search(name)}
     return kept | {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"} | more
 
 
