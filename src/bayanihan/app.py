@@ -16,7 +16,7 @@ from bayanihan import __version__
 from bayanihan.commands.law_files import open_rulebook, today
 from bayanihan.commands.working_days import is_working_day
 from bayanihan.errors import BayanihanError, Broken, Unavailable
-from bayanihan.evidence_desk import lookup_of, report_desk
+from bayanihan.evidence_desk import campaigns_of, lookup_of, report_desk
 from bayanihan.hub import Hub
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import reports_api, take_back
@@ -31,10 +31,12 @@ from bayanihan.readers import (
     taxii,
 )
 from bayanihan.readers.alike import api as alike_api
+from bayanihan.readers.alike import campaigns_api
 from bayanihan.readers.feeds import hearing_api, match_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, policy_api
 from bayanihan.sandbox import api as attestations
+from bayanihan.web import campaigns as campaign_pages
 from bayanihan.web import dispute, pages, reports
 from bayanihan.web.description import Description
 from bayanihan.web.errors import on_any, on_http, on_ours
@@ -69,11 +71,13 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
     desk = hub.law_desk(rulebook, is_working_day)
     lookup = lookup_of(hub)
     reporting = report_desk(hub, lookup)
+    campaigns = campaigns_of(hub, lookup)
     return [
         *health(hub),
         *intake_api.routes(hub.push),
         *reports_api.routes(reporting),
         *alike_api.routes(lookup, evidence_body()),
+        *campaigns_api.routes(campaigns),
         *take_back.routes(hub.ledger, hub.erasures.note),
         *objects_api.routes(hub.ledger),
         *registry_api.routes(hub.office),
@@ -89,6 +93,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
         *reports.routes(reporting, hub.sessions, evidence_body()),
+        *campaign_pages.routes(campaigns, hub.sessions),
         *dispute.routes(hub.disputes),
         *law_handlers(rulebook, today),
         *record_handlers(desk, today),

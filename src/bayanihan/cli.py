@@ -24,6 +24,8 @@ COMMANDS = {
     "up": "bayanihan.commands.up:up",
     "report": "bayanihan.commands.evidence:report",
     "lookup": "bayanihan.commands.evidence:lookup",
+    "campaigns": "bayanihan.commands.campaigns:campaigns",
+    "campaign": "bayanihan.commands.campaigns:campaign",
     "push": "bayanihan.commands.push:push",
     "pull": "bayanihan.commands.follow:pull",
     "follow": "bayanihan.commands.follow:follow",

@@ -13,6 +13,7 @@ from bayanihan.intake import objects_api, reports_api
 from bayanihan.readers import alike
 from bayanihan.readers.active import ActiveItem
 from bayanihan.readers.alike.api import Lookup
+from bayanihan.readers.alike.campaigns import Campaigns
 
 
 def lookup_of(hub: Hub) -> Lookup:
@@ -21,12 +22,13 @@ def lookup_of(hub: Hub) -> Lookup:
     def active(found: Observable, rights: Sequence[int], exercise: bool) -> ActiveItem | None:
         return hub.active.named(found, rights, hub.ledger.now_us(), exercise=exercise)
 
-    def shared(named: str) -> bool:
-        kind, _, value = named.partition(":")
-        return _never_blocked(hub, Observable(kind, value)) is not None
-
-    search = alike.Search(hub.alike, shared)
+    search = alike.Search(hub.alike, lambda named: _shared(hub, named))
     return Lookup(hub.ledger, search, active, hub.reader.examine)
+
+
+def campaigns_of(hub: Hub, lookup: Lookup) -> Campaigns:
+    """What answers which cases are variants of one another."""
+    return Campaigns(hub.ledger, hub.alike, lambda named: _shared(hub, named), lookup.catch_up)
 
 
 def report_desk(hub: Hub, lookup: Lookup) -> reports_api.Desk:
@@ -43,6 +45,12 @@ def report_desk(hub: Hub, lookup: Lookup) -> reports_api.Desk:
         like,
         secrets.token_bytes,
     )
+
+
+def _shared(hub: Hub, named: str) -> bool:
+    """Whether a `type:value` is shared by strangers, so that it joins no two cases."""
+    kind, _, value = named.partition(":")
+    return _never_blocked(hub, Observable(kind, value)) is not None
 
 
 def _never_blocked(hub: Hub, found: Observable) -> str | None:

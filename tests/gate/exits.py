@@ -16,7 +16,7 @@ from typing import Any
 from litestar.handlers import ASGIRouteHandler
 
 from bayanihan.app import handlers
-from tests.gate.model import Who, must_see, shown, shown_in_feed, shown_of_law, words_of
+from tests.gate.model import Who, may_see, must_see, shown, shown_in_feed, shown_of_law, words_of
 from tests.gate.world import Answer, World
 
 FEEDS_AT_ONCE = 6
@@ -153,6 +153,7 @@ class Look:
             for exit_ in every:
                 self.through(exit_, who)
             self.completely(who)
+            self.counted(who)
 
     def through(self, exit_: Exit, who: Who) -> None:
         """Look through one exit as one reader, by key, and by session where there is one."""
@@ -215,6 +216,8 @@ class Look:
         if name == "record_id":
             kept = [said.object_id for said in region.said if said.kind == "law"]
             return [*kept, "case--none"] if exit_.method == "GET" else ["case--none"]
+        if name == "campaign_id":  # a case leads to its campaign
+            return [*sorted({said.object_id for said in region.said}), NOWHERE]
         known = {
             "code": ["XX"],
             "digest": ["sha256:00"],
@@ -264,6 +267,30 @@ class Look:
         about = len({said.object_id for said in region.said})
         self.triples += about
         self.taxii += about if exit_.path.startswith("/taxii2") else 0
+
+    def counted(self, who: Who) -> None:
+        """A campaign counts no case that the reader may not see, and each that they must."""
+        if who.ended or (who.key and "read" not in who.scopes):
+            return
+        for exercise in (False, True):
+            asked = f"/api/campaigns?exercise={str(exercise).lower()}"
+            told = json.loads(self.world.ask("GET", asked, who).body)
+            here = [
+                said
+                for said in self.world.region.said
+                if said.kind == "object" and said.exercise == exercise and not said.erased
+                if said.level != "red" and said.object_id.startswith("indicator")
+            ]
+            may = {(each.origin, each.object_id) for each in here if may_see(who, each)}
+            taken = {e.object_id for e in self.world.region.said if e.kind == "withdrawn"}
+            must = {
+                (each.origin, each.object_id)
+                for each in here
+                if must_see(who, each) and each.object_id not in taken
+            }
+            assert len(must) <= told["cases"] <= len(may), (who.name, told)
+            in_one = sum(each["cases"] for each in told["campaigns"])
+            assert in_one == (told["cases"] if told["cases"] > 1 else 0)
 
     def completely(self, who: Who) -> None:
         """What a reader may see is there: without this, a hub that shows nothing would pass."""

@@ -33,6 +33,7 @@ GROUPS = {"pair": ("SG", "VN"), "trio": ("SG", "TH", "VN"), "one": ("TH",)}
 READING = ("report", "read", "feed", "receipt", "notice")
 UNKNOWN_MARKING = "marking-definition--7d3f9f0c-2f0d-4f39-9d52-6f5b6d0c5a11"
 QUIET_TURNS = 40
+TOGETHER = "together.example"
 # Whoever is turned away looks at nothing.
 UNLIMITED = LimitsOrder(1_000_000, 1_000, public_requests_per_s=1_000_000)
 
@@ -277,7 +278,8 @@ class World:
             "extensions": {
                 FINGERPRINTS: {
                     "extension_type": "property-extension",
-                    "infrastructure": [f"domain:{label}.example.com"],
+                    # The second joins all cases to one campaign, of which nobody counts too much.
+                    "infrastructure": [f"domain:{label}.example.com", f"domain:{TOGETHER}"],
                 }
             },
         }

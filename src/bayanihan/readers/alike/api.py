@@ -64,6 +64,10 @@ class Lookup:
         self._active = active
         self._examine = examine
 
+    def catch_up(self, length: int) -> None:
+        """Wait a moment for what was published before the question. Blocks."""
+        self._search.catch_up(length)
+
     def of_prints(self, viewer: Viewer, prints: Fingerprints, exercise: bool) -> list[Match]:
         """Cases like some fingerprints. Blocks."""
         return self._search.like(prints, self._ledger.rights(viewer), exercise=exercise)

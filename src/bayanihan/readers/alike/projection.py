@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 
@@ -25,6 +27,7 @@ CREATE TABLE cases (
     stamp_us INTEGER NOT NULL, language TEXT NOT NULL, out INTEGER NOT NULL, prints BLOB NOT NULL
 ) STRICT;
 CREATE INDEX cases_object ON cases (object_id, origin);
+CREATE INDEX cases_newest ON cases (audience, exercise, position) WHERE out = 0;
 CREATE TABLE keys (
     key INTEGER, audience INTEGER, exercise INTEGER, position INTEGER,
     PRIMARY KEY (key, audience, exercise, position)
@@ -75,7 +78,7 @@ class Alike(Projection):
     """Cases and the keys that lead to them."""
 
     name = "alike"
-    version = 1
+    version = 2
     kinds = ("object", "withdrawn", "erased")
     schema = _SCHEMA
 
@@ -165,6 +168,19 @@ class Alike(Projection):
             Case(position, object_id, origin, audience, stamp_us, language, _prints(raw))
             for position, object_id, origin, audience, stamp_us, language, raw in rows
         ]
+
+    def newest(self, audiences: Sequence[int], *, exercise: bool, limit: int) -> list[int]:
+        """The positions of the newest cases that stand and that these audiences were told."""
+        told = [
+            self.reading.execute(
+                "SELECT position FROM cases WHERE audience = ? AND exercise = ? AND out = 0"
+                " ORDER BY position DESC LIMIT ?",
+                (audience, int(exercise), limit),
+            )
+            for audience in audiences
+        ]
+        merged = heapq.merge(*told, reverse=True)
+        return [position for (position,) in itertools.islice(merged, limit)]
 
     def shapes(self, after: int) -> list[tuple[int, str, bytes, int]]:
         """Digests of pictures, files and sounds that came after a number, as they came."""
