@@ -120,7 +120,7 @@ CODES: dict[str, Code] = {
     "history-lost": Code(
         500,
         "broken",
-        "Promote the server that has the missing entries, or begin a new history with `restore`.",
+        "Promote the server that has the missing entries, or begin a new history: see `restore`.",
     ),
     "clock-jumped": Code(500, "broken", "Set the machine's clock, then start the hub again."),
     "internal": Code(500, "broken", "Report the error id to the operator."),

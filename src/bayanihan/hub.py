@@ -91,6 +91,7 @@ logger = logging.getLogger(__name__)
 ADMIN_KEY_FILE = "admin.key"
 SIGNING_KEY_FILE = "signing.key"
 FOLDED_WITHIN_S = 2.0
+FOLLOWED_EVERY_S = 60.0
 PROJECTIONS: tuple[type[Projection], ...] = (
     Registry,
     Active,
@@ -180,8 +181,15 @@ class Hub:
         folded = [self.active, self.catalogue, self.docket, self.rulings, self.alike]
         self.folding = Folding(self.ledger, folded)
         self.folding.start()
-        self.upkeep = Upkeep(self.keep_up)
-        self.upkeep.start()
+        self.upkeep = self._start_upkeep()
+
+    def _start_upkeep(self) -> list[Upkeep]:
+        found = [Upkeep(self.keep_up)]
+        if self.confirmed.shared:
+            found.append(Upkeep(self.erasures.follow, FOLLOWED_EVERY_S))
+        for each in found:
+            each.start()
+        return found
 
     def _open_press(self, key: SigningKey) -> Press:
         order = self.settings.feeds
@@ -405,7 +413,8 @@ class Hub:
 
     def close(self) -> None:
         """Stop the threads, close the files, give the directory free."""
-        self.upkeep.stop()
+        for each in self.upkeep:
+            each.stop()
         self.folding.stop()
         self.reader.stop()
         self.alike.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from tests.nodes.conftest import check
+from tests.sim.databases import Databases
 from tests.sim.objects import accepted, indicator
 from tests.sim.process import RunningHub, command
 
@@ -57,3 +59,48 @@ def test_a_restore_never_replaces_a_hubs_keys(own_hub: RunningHub) -> None:
     assert b"admin.key" in done.stderr
     assert {name: (other.data / name).read_bytes() for name in keys} == keys
     assert not (other.data / "ledger.db").exists()
+
+
+def test_a_backup_goes_into_an_empty_database(own_hub: RunningHub, databases: Databases) -> None:
+    hub = own_hub.start()
+    key, folder, address = hub.key("SG"), hub.data.parent, databases.empty()
+    secret, good = indicator(), indicator()
+    assert accepted(hub.push(key, secret, good))
+    assert command("backup", folder / "b.tar", "--data", hub.data).returncode == 0
+    assert hub.ask("POST", f"/api/objects/{secret['id']}/erase", key).status_code == 200
+    cursor = hub.ask("GET", "/api/objects", key, params={"limit": 1}).json()["next"]
+    hub.stop()
+    words = ("restore", folder / "b.tar", "--data", folder / "new", "--store", address)
+    done = command(*words, "--erasures", hub.data / "erasures.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert b"1 bodies erased again" in done.stdout
+    assert not (folder / "new" / "ledger.db").exists(), "no second copy that erasures miss"
+    check(address)
+    again = command(*words)
+    assert (again.returncode, b"another record" in again.stderr) == (1, True)
+
+    node = RunningHub(folder / "new", ["--store", address]).start()
+    try:
+        assert node.ids(key) == [good["id"]]
+        answer = node.ask("GET", "/api/objects", key, params={"after": cursor})
+        assert answer.json()["error"]["code"] == "reset"
+        served = command("restore", "--data", folder / "none", "--store", address)
+        assert served.returncode == 1
+        assert b"Nodes serve this ledger" in served.stderr
+    finally:
+        assert node.stop().code == 0
+    renewed = command("restore", "--data", node.data, "--store", address)
+    assert renewed.returncode == 0, renewed.stderr
+    assert b"restore: ok, postgresql://" in renewed.stdout
+    check(address)
+
+
+def test_without_a_backup_and_a_database_restore_says_what_to_name(
+    databases: Databases, told: None
+) -> None:
+    neither = command("restore", "--data", "data")
+    assert neither.returncode == 2
+    assert b"Name a backup, or a database with --store" in neither.stderr
+    empty = command("restore", "--data", "data", "--store", databases.empty())
+    assert empty.returncode == 1
+    assert b"The database holds no ledger" in empty.stderr

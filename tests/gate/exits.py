@@ -133,14 +133,12 @@ class Feeds:
     turn: int = 0
 
 
-FEEDS_SEEN = Feeds()
-
-
 @dataclass
 class Look:
     """What one look through the exits found and counted."""
 
     world: World
+    feeds: Feeds = field(default_factory=Feeds)
     visited: set[Exit] = field(default_factory=set)
     triples: int = 0
     taxii: int = 0
@@ -239,9 +237,9 @@ class Look:
     def _some_feeds(self, count: int) -> list[str]:
         """The next few feeds: each is made anew for each reader."""
         feeds = sorted(self.world.hub.press.feeds)
-        chosen = [feeds[(FEEDS_SEEN.turn + step) % len(feeds)] for step in range(count)]
-        FEEDS_SEEN.turn += count
-        FEEDS_SEEN.names.update(chosen)
+        chosen = [feeds[(self.feeds.turn + step) % len(feeds)] for step in range(count)]
+        self.feeds.turn += count
+        self.feeds.names.update(chosen)
         return chosen
 
     def _judge(self, exit_: Exit, who: Who, path: str, body: bytes, answer: Answer) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -16,12 +18,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.gate.exits import FEEDS_SEEN, Exit, Look, exits_of
+from tests.gate.exits import Exit, Feeds, Look, exits_of
 from tests.gate.model import ORDER
 from tests.gate.world import GROUPS, MEMBERS, World
+from tests.sim.databases import Databases
 
 TRIPLES = 5_000
 LONG_TRIPLES = 100_000
+WORLDS = int(os.environ.get("BAYANIHAN_GATE_WORLDS", "4"))
 MARKS = st.lists(
     st.sampled_from([*ORDER, "other", "words", *(f"group:{name}" for name in GROUPS)]),
     max_size=3,
@@ -32,19 +36,37 @@ LEVELS = st.sampled_from(["", *ORDER])
 GROUP = st.sampled_from(["", *GROUPS])
 NUMBER = st.integers(0, 1_000)
 
-visited: set[Exit] = set()
-there: set[Exit] = set()
-feeds: set[str] = set()
-counted = {"triples": 0, "taxii": 0, "worlds": 0}
+
+@dataclass
+class Tally:
+    """What was looked at, and what there was to look at, over all worlds of a run."""
+
+    visited: set[Exit] = field(default_factory=set)
+    there: set[Exit] = field(default_factory=set)
+    feeds_seen: Feeds = field(default_factory=Feeds)
+    feeds_there: set[str] = field(default_factory=set)
+    triples: int = 0
+    taxii: int = 0
+
+    def assert_whole(self) -> None:
+        """Every exit of the route table was looked through, and every feed."""
+        assert self.visited == self.there
+        assert self.feeds_seen.names == self.feeds_there
 
 
 class Gate(RuleBasedStateMachine):
-    """Things are said, shared, taken back and erased; people come and go; all is looked at."""
+    """Things are said, shared, taken back and erased; people come and go; all is looked at.
 
-    def __init__(self) -> None:
+    Args:
+        store: where the record of this world is.
+        tally: what all worlds of a run add to.
+    """
+
+    def __init__(self, store: str, tally: Tally) -> None:
         super().__init__()
-        self.world = World()
-        self.look = Look(self.world)
+        self.tally = tally
+        self.world = World(store)
+        self.look = Look(self.world, tally.feeds_seen)
 
     def author(self, number: int) -> Any:
         return self.world.authors[number % len(self.world.authors)]
@@ -155,17 +177,16 @@ class Gate(RuleBasedStateMachine):
         try:
             self.look.all(self.world.people)
         finally:
-            visited.update(self.look.visited)
-            there.update(exits_of(self.world))
-            feeds.update(self.world.hub.press.feeds)
-            counted["triples"] += self.look.triples
-            counted["taxii"] += self.look.taxii
-            counted["worlds"] += 1
+            self.tally.visited.update(self.look.visited)
+            self.tally.there.update(exits_of(self.world))
+            self.tally.feeds_there.update(self.world.hub.press.feeds)
+            self.tally.triples += self.look.triples
+            self.tally.taxii += self.look.taxii
             self.world.close()
 
 
 SETTINGS = settings(
-    max_examples=int(os.environ.get("BAYANIHAN_GATE_WORLDS", "4")),
+    max_examples=WORLDS,
     stateful_step_count=20,
     deadline=None,
     # The steps are printed; a shorter list of them would take minutes to find.
@@ -174,20 +195,60 @@ SETTINGS = settings(
 )
 
 
+def run(store: Callable[[], str], tally: Tally) -> None:
+    """Look through some worlds, each with a record of its own from `store`."""
+
+    def world() -> Gate:
+        return Gate(store(), tally)
+
+    run_state_machine_as_test(world, settings=SETTINGS)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=["file", "postgresql"])
+def store(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Gives the address of an empty record, on each engine."""
+    if request.param == "file":
+        return str
+    databases: Databases = request.getfixturevalue("databases")
+    return databases.fresh
+
+
 def test_nobody_is_shown_what_is_not_theirs_through_any_exit() -> None:
-    run_state_machine_as_test(Gate, settings=SETTINGS)
-    assert visited == there, "every exit of the route table was looked through"
-    assert FEEDS_SEEN.names == feeds, "and every feed"
-    assert counted["triples"] >= TRIPLES, counted
-    assert counted["taxii"] >= TRIPLES, counted
+    tally = Tally()
+    run(str, tally)
+    tally.assert_whole()
+    assert tally.triples >= TRIPLES, tally
+    assert tally.taxii >= TRIPLES, tally
+
+
+def test_nor_where_the_record_is_on_postgresql(databases: Databases) -> None:
+    """One thing of each sort; the random walk there is `test_the_same_at_length`."""
+    tally = Tally()
+    gate = Gate(databases.fresh(), tally)
+    try:
+        said: Any = {"granular": [], "tlp": "", "group": "", "to": None, "exercise": False}
+        gate.submit(**{**said, "author": 1, "marks": ["amber", "group:pair"]})
+        gate.submit(**{**said, "author": 2, "marks": ["red"], "to": 4})
+        gate.submit(**{**said, "author": 3, "marks": ["clear"], "exercise": True})
+        gate.say_a_later_version(1, 0, ["green"], "")
+        gate.share_again(0, "amber", "trio")
+        gate.erase(1, 0)
+        gate.register_a_system(1, police=True, national=False)
+        gate.file_a_report(1)
+        gate.leave_or_join("TH")
+    finally:
+        gate.teardown()
+    tally.assert_whole()
+    assert tally.triples >= TRIPLES, tally
 
 
 @pytest.mark.long
-def test_the_same_at_length() -> None:
+def test_the_same_at_length(store: Callable[[], str]) -> None:
     """100,000 times an object, a viewer and a way out of TAXII alone."""
-    before = counted["taxii"]
-    while counted["taxii"] < before + LONG_TRIPLES:
-        run_state_machine_as_test(Gate, settings=SETTINGS)
+    tally = Tally()
+    while tally.taxii < LONG_TRIPLES:
+        run(store, tally)
+    tally.assert_whole()
 
 
 def test_an_exit_that_nobody_can_visit_fails_the_gate() -> None:

@@ -13,10 +13,24 @@ import psycopg
 import pytest
 
 from bayanihan.errors import Broken, Refused, Unavailable
-from bayanihan.ledger import Change, Ledger, Where, check_ledger, store_at
+from bayanihan.ledger import (
+    ERASURES,
+    Again,
+    Change,
+    Erasure,
+    ErasureList,
+    Ledger,
+    Where,
+    check_ledger,
+    postgres_link,
+    read_erasures,
+    renew,
+    store_at,
+)
 from bayanihan.ledger.contract.scene import GREEN, SG, draft, numbered, outcomes
 from bayanihan.ledger.postgres import PostgresStore
 from tests.sim.databases import Databases
+from tests.sim.postgres import VERSIONS
 
 ALL = Where(kinds=("object", "erased"))
 
@@ -29,6 +43,14 @@ def address(databases: Databases) -> Iterator[str]:
     store = store_at(address, read_only=True)(Path())
     with contextlib.closing(store):
         assert check_ledger(store).faults == []
+
+
+def wait_seen(ledger: Ledger) -> None:
+    """Wait until the database knows of a node."""
+    until_s = time.monotonic() + 10
+    while ledger.store.confirmed_s == float("-inf"):
+        assert time.monotonic() < until_s, "the node does not say that it lives"
+        time.sleep(0.01)
 
 
 def opened(address: str, folder: Path) -> contextlib.closing[Ledger]:
@@ -167,8 +189,78 @@ def test_an_old_server_and_a_wrong_address_are_named(databases: Databases, tmp_p
         store_at("mysql://127.0.0.1/x")
     with databases.server.connection() as link:
         link.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    with pytest.raises(Refused, match="LATIN1"):
+    with pytest.raises(Refused, match="LATIN1") as refusal:
         PostgresStore(databases.server.address("latin"))
+    assert (refusal.value.code, "createdb" in refusal.value.next_step) == ("bad-setting", True)
+
+
+def test_a_server_that_is_too_old_is_refused_with_the_next_step(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None so old can be had here: what is asked for is newer than the newest."""
+    monkeypatch.setattr(postgres_link, "OLDEST_SERVER", 190_000)
+    address = databases.empty()
+    with pytest.raises(Refused, match=f"PostgreSQL {VERSIONS[0]} is too old") as refusal:
+        PostgresStore(address)
+    assert (refusal.value.code, "Upgrade" in refusal.value.next_step) == ("bad-setting", True)
+    with psycopg.connect(address) as link:
+        found = link.execute("SELECT to_regnamespace('bayanihan')").fetchone()
+    assert found == (None,), "something was made in a database that will not do"
+
+
+def test_each_node_lists_what_another_took_back(address: str, tmp_path: Path) -> None:
+    with opened(address, tmp_path / "1") as one, opened(address, tmp_path / "2") as two:
+        one.append(numbered(0, 4))
+        lists = [ErasureList(tmp_path / str(n), each) for n, each in ((1, one), (2, two))]
+        lists[0].note(one.erase(SG, "note--1", "a name in it"))
+        gone = one.append([draft("note--2", b"{}", kind="withdrawn", version_us=None)])
+        lists[0].note([gone[0].position])
+        two.refresh()
+        lists[1].follow()
+        lists[1].follow()
+        known = [read_erasures((tmp_path / n / ERASURES).read_bytes()) for n in ("1", "2")]
+        assert sorted(known[0], key=str) == sorted(known[1], key=str)
+        assert [(each.position, bool(each.withdrawn)) for each in known[1]] == [
+            (2, False),
+            (3, True),
+        ]
+        begun = ErasureList(tmp_path / "2", two)  # a node that starts again writes nothing twice
+        begun.follow()
+        assert read_erasures((tmp_path / "2" / ERASURES).read_bytes()) == known[1]
+
+
+def test_a_new_history_begins_once_no_node_serves_the_old_one(address: str, tmp_path: Path) -> None:
+    """What the database brought back may lack an erasure: the list makes it again."""
+    with opened(address, tmp_path / "1") as ledger:
+        epoch = ledger.epoch
+        ledger.append(numbered(0, 3))
+        entry = ledger.store.entry(2)
+        assert entry is not None
+        wait_seen(ledger)
+        with pytest.raises(Refused, match="Nodes serve this ledger") as refusal:
+            renew(address, [])
+        assert (refusal.value.code, "Stop them" in refusal.value.next_step) == ("in-use", True)
+        assert ledger.store.meta("epoch") == epoch
+    report, again = renew(address, [Erasure(2, entry.header.leaf.hex()), Erasure(3, "00")])
+    assert (report.entries, again) == (3, Again(erased=1))
+    with opened(address, tmp_path / "2") as ledger:
+        assert ledger.epoch != epoch
+        found = [item.entry.object_id for item in ledger.read(SG, 0, 10).items]
+        assert found == ["note--0", "note--2"]
+
+
+def test_a_node_of_the_history_before_is_stopped(address: str, tmp_path: Path) -> None:
+    with opened(address, tmp_path / "1") as ledger:
+        ledger.append(numbered(0, 3))
+        with psycopg.connect(address) as link:
+            link.execute("UPDATE bayanihan.meta SET value = 'another!' WHERE name = 'epoch'")
+        for act in (ledger.refresh, lambda: ledger.append([draft("note--9")])):
+            with pytest.raises(Broken, match="begun a new history") as broken:
+                act()
+            assert broken.value.code == "history-lost"
+    with opened(address, tmp_path / "2") as again:
+        assert again.length == 3
+        assert outcomes(again.append([draft("note--9")])) == ["accepted"]
 
 
 def test_a_database_clock_that_jumps_back_stops_the_writer(address: str, tmp_path: Path) -> None:

@@ -67,6 +67,34 @@ def test_the_same_at_both_nodes_at_once_is_accepted_once(pair: Pair) -> None:
             assert at.push(key, changed)["results"][0]["code"] == "conflict"
 
 
+def test_a_filing_is_acknowledged_once_whichever_node_is_asked(pair: Pair) -> None:
+    """The law's record is judged and then written: the two together are one step."""
+    one, two = pair
+    clerk = one.key("SG", scopes=["report", "read"], person="clerk")
+    judge = one.key("MY", scopes=["regulate", "read"], person="judge")
+    facts = {"roles": ["deployer"], "sector": "finance", "critical_infrastructure": True}
+    body = {
+        "system": "bank", "facts": facts, "kind": ["cyber"],
+        "aware": "2026-11-01T00:00:00Z", "says": "a cloned voice", "member": ["MY"],
+        "fields": {"affected": "none", "measures": "isolated", "contact": "duty officer"},
+    }  # fmt: skip
+    for turn in range(4):
+        begun = one.ask("POST", "/api/law/incidents", clerk, json=body)
+        assert begun.status_code == 201, begun.text
+        path = f"/api/law/filings/{begun.json()['filings'][0]['id']}"
+        filed = two.ask("POST", f"{path}/file", clerk, json={})
+        assert filed.status_code == 200, filed.text
+
+        def acknowledge(at: RunningHub, path: str = path, turn: int = turn) -> int:
+            words = {"reference": f"{at.port}-{turn}"}
+            return at.ask("POST", f"{path}/acknowledge", judge, json=words).status_code
+
+        with ThreadPoolExecutor(2) as callers:
+            assert sorted(callers.map(acknowledge, pair)) == [200, 409]
+        told = [at.ask("GET", path, judge).json()["reference"] for at in pair]
+        assert told[0] == told[1]
+
+
 def listed(at: RunningHub, name: str) -> bool:
     """Whether a feed comes to hold a name; making a version may take a moment."""
     until_s = time.monotonic() + 20

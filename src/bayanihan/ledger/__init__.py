@@ -12,7 +12,9 @@ from bayanihan.ledger.folding import Folding
 from bayanihan.ledger.migrating import Migrated
 from bayanihan.ledger.migrating import migrate as migrate_ledger
 from bayanihan.ledger.opening import store_at
+from bayanihan.ledger.postgres_link import shown
 from bayanihan.ledger.projection import Projection, Scan
+from bayanihan.ledger.renewing import renew
 from bayanihan.ledger.sqlite import SqliteStore
 from bayanihan.ledger.state import Change, Document, State, apply_changes
 from bayanihan.ledger.store import BodyPage, Head, Item, LedgerContract, Page, Where
@@ -59,8 +61,10 @@ __all__ = [
     "leaf_of",
     "migrate_ledger",
     "read_erasures",
+    "renew",
     "restore",
     "retain",
+    "shown",
     "state_digest",
     "steady_us",
     "store_at",

@@ -8,6 +8,7 @@ epoch, so that no reader mistakes it for the one whose cursors it holds.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -15,14 +16,16 @@ import secrets
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
 from bayanihan.errors import Broken, Refused, Unavailable
 from bayanihan.ledger.door import Ledger
+from bayanihan.ledger.engine import Store
 from bayanihan.ledger.erasures import ERASURES, Again, Erasure, erasures_of, take_back_again
+from bayanihan.ledger.migrating import migrate
 from bayanihan.ledger.sqlite import SCHEMA_VERSION, SqliteStore
 from bayanihan.ledger.verify import Report, check_ledger
 from bayanihan.ledger.workplace import workplace
@@ -128,13 +131,20 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Manifest, Again]:
+def restore(
+    backup: Path,
+    data: Path,
+    erasures: Iterable[Erasure],
+    *,
+    database: Callable[[], Store] | None = None,
+) -> tuple[Manifest, Again]:
     """Make a data directory from a backup: checked, erased anew, with an epoch of its own.
 
     Args:
         backup: the file.
         data: a directory without a ledger; made when absent.
         erasures: what was erased or withdrawn since the backup was made.
+        database: opens an empty one, where the ledger shall be instead of in a file.
 
     Returns:
         The backup's manifest, and how much the lists took back anew.
@@ -161,14 +171,22 @@ def restore(backup: Path, data: Path, erasures: Iterable[Erasure]) -> tuple[Mani
         if (report.root, report.entries, epoch) != (manifest.root, manifest.size, manifest.epoch):
             raise Refused("bad-value", "The ledger is not the one that the manifest names")
         again = _begin_anew(work, list(erasures))
+        if database:
+            _move_into(work / LEDGER, database())
         for name in manifest.files:
             if name == LEDGER or (name == ERASURES and (data / name).exists()):
                 continue
             (work / name).chmod(0o600)
             (work / name).replace(data / name)
-        (work / LEDGER).chmod(0o600)
-        (work / LEDGER).replace(data / LEDGER)
+        if not database:
+            (work / LEDGER).chmod(0o600)
+            (work / LEDGER).replace(data / LEDGER)
     return manifest, again
+
+
+def _move_into(path: Path, database: Store) -> None:
+    with contextlib.closing(database), contextlib.closing(SqliteStore(path)) as restored:
+        migrate(restored, database)
 
 
 def _check_kept(manifest: Manifest, data: Path) -> None:

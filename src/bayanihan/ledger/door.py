@@ -111,9 +111,10 @@ class Ledger:
 
     # append
 
-    def append(self, drafts: Sequence[Draft]) -> list[Appended]:
+    def append(self, drafts: Sequence[Draft], *, unless_after: int | None = None) -> list[Appended]:
         """Commit drafts; blocks until they are durable. See `store.py`."""
-        appended: list[Appended] = self._blocking(Job(_unset, drafts=drafts))
+        job = Job(_unset, drafts=drafts, unless_after=unless_after)
+        appended: list[Appended] = self._blocking(job)
         return appended
 
     def append_first(self, drafts: Sequence[Draft]) -> bool:

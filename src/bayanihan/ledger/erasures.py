@@ -20,6 +20,7 @@ ERASURES = "erasures.jsonl"
 _PERSON = "restore"
 _REASON = "taken back after the backup was made, and again after it was restored"
 _AT_ONCE = 500
+_TAKES_BACK = ("withdrawn", "erased")
 
 
 class Erasure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -70,13 +71,21 @@ class ErasureList:
         self._path = folder / ERASURES
         self._ledger = ledger
         self._lock = threading.Lock()
+        self._followed = 0
+        self.follow()
+
+    def follow(self) -> None:
+        """Add what was taken back since by others, if anything was; at first, all there is."""
+        store, length = self._ledger.store, self._ledger.length
+        if not self._ledger.scan(self._followed, 1, _TAKES_BACK):
+            self._followed = length
+            return
         known = set(read_erasures(self._path.read_bytes())) if self._path.exists() else set()
         withdrawn = {each.withdrawn for each in known}
-        missed = [
-            position for position, leaf in ledger.store.withdrawals() if leaf.hex() not in withdrawn
-        ]
-        self._append([each for each in erasures_of(ledger.store) if each not in known])
+        missed = [position for position, leaf in store.withdrawals() if leaf.hex() not in withdrawn]
+        self._append([each for each in erasures_of(store) if each not in known])
         self.note(missed)
+        self._followed = length
 
     def note(self, positions: Sequence[int]) -> None:
         """Add entries that were just erased, or what withdrawals just took back, durably."""

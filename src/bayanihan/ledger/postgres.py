@@ -26,7 +26,7 @@ from bayanihan.ledger.entry import KINDS, Entry
 from bayanihan.ledger.postgres_documents import PostgresDocuments
 from bayanihan.ledger.postgres_identity import PostgresIdentity, signed
 from bayanihan.ledger.postgres_link import RETRY_EVERY_S, Links, explain_postgres
-from bayanihan.ledger.postgres_nodes import Nodes
+from bayanihan.ledger.postgres_nodes import ALIVE, Nodes
 from bayanihan.ledger.postgres_paging import PART_SIZE_BYTES, PostgresPaging, bounded
 from bayanihan.ledger.postgres_schema import (
     PARTITION_ROWS,
@@ -58,9 +58,10 @@ _ERASE = (
     " version = NULL, original = NULL, salt = NULL, digest = NULL, size = 0, body = NULL,"
     " same_key = NULL, object_key = NULL WHERE position = ANY(%s)"
 )
-_PLACE = "SELECT position, stamp, peaks, partitions FROM place"
+_EPOCH = "SELECT value FROM meta WHERE name = 'epoch'"
+_PLACE = f"SELECT position, stamp, peaks, partitions, ({_EPOCH}) FROM place"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8"
-_TURN = f"SELECT position, stamp, peaks, ({_NOW}) FROM place"
+_TURN = f"SELECT position, stamp, peaks, ({_NOW}), ({_EPOCH}) FROM place"
 
 
 class PostgresStore:
@@ -94,6 +95,7 @@ class PostgresStore:
         self._partitions = 0
         self._writing: Any = None
         self._warned = False
+        self._epoch = b""
         self._pending: list[tuple[str, Sequence[Any]]] = []
         self._nodes: Nodes | None = None
         self._audiences: list[Audience] = []
@@ -107,6 +109,7 @@ class PostgresStore:
                 self._links.ask(partial(make_tables, partition_rows=partition_rows))
             check_version(self.meta("schema"), self.name)
             self._partition_rows = int(self.meta("partition-rows"))
+            self._epoch = self.meta("epoch")
             self.turn()
         except BaseException:
             self._links.close()
@@ -166,6 +169,21 @@ class PostgresStore:
             " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         )
         self._links.ask(lambda link: link.execute(write, (name, value)))
+        if name == "epoch":
+            self._epoch = value
+
+    def nodes(self) -> list[str]:
+        """The nodes that serve this ledger now, as far as the database knows."""
+        return [name for (name,) in self.ask(ALIVE)]
+
+    def _check_epoch(self, epoch: bytes) -> None:
+        """Raises `Broken("history-lost")` where somebody began a new history."""
+        if epoch != self._epoch:
+            raise Broken(
+                "history-lost",
+                f"The ledger in {self.name} has begun a new history",
+                next_step="Start this node again.",
+            )
 
     def claim_meta(self, name: str, value: bytes) -> bytes:
         """Write a fixed value unless another node was quicker; what stands now."""
@@ -210,7 +228,8 @@ class PostgresStore:
                     place = self._writing.execute(f"{_PLACE} FOR UPDATE")
                     clock = self._writing.execute(_NOW)
                 self._set_clock(clock.fetchone()[0], self._steady_us())
-                position, stamp_us, peaks, self._partitions = place.fetchone()
+                position, stamp_us, peaks, self._partitions, epoch = place.fetchone()
+                self._check_epoch(epoch)
                 return _turn(position, stamp_us, peaks)
             except Exception as error:
                 self._drop()
@@ -324,7 +343,8 @@ class PostgresStore:
         """Where the record stands at this moment."""
         began_us = self._steady_us()
         row = self._links.ask(lambda link: link.execute(_TURN).fetchone(), ASKED_WITHIN_S)
-        position, stamp_us, peaks, clock_us = row
+        position, stamp_us, peaks, clock_us, epoch = row
+        self._check_epoch(epoch)
         self._set_clock(clock_us, (began_us + self._steady_us()) // 2)
         return _turn(position, stamp_us, peaks)
 

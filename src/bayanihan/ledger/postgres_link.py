@@ -142,10 +142,12 @@ class Links:
         )
         if version < OLDEST_SERVER:
             message = f"PostgreSQL {version // 10_000} is too old: 15 or later will do"
-            raise Refused("bad-setting", message, where=self.name)
+            step = "Upgrade the server, or name another with --store."
+            raise Refused("bad-setting", message, where=self.name, next_step=step)
         if encoding != "UTF8":
             message = f"The database's text is {encoding}, not UTF8"
-            raise Refused("bad-setting", message, where=self.name)
+            step = "Make another database: createdb --encoding UTF8 --template template0."
+            raise Refused("bad-setting", message, where=self.name, next_step=step)
 
     def ask(self, question: Callable[[Any], Answer], within_s: float = READ_WITHIN_S) -> Answer:
         """Ask something that changes nothing; again, when the server went meanwhile.

@@ -27,6 +27,9 @@ _SEEN = (
     "INSERT INTO nodes VALUES (%s, clock_timestamp())"
     " ON CONFLICT (name) DO UPDATE SET seen = excluded.seen"
 )
+# Who ends well takes its row out; a row that nobody renews was left by one that was killed.
+ALIVE = "SELECT name FROM nodes WHERE seen > clock_timestamp() - interval '10 seconds'"
+_GONE = "DELETE FROM nodes WHERE name = %s OR seen < clock_timestamp() - interval '1 day'"
 
 
 class Nodes:
@@ -89,6 +92,7 @@ class Nodes:
             self._look()
             for _ in link.notifies(timeout=max(0.0, due_s - time.monotonic()), stop_after=1):
                 pass
+        link.execute(_GONE, (self.name,))
 
 
 def _line(error: Exception) -> str:

@@ -3,7 +3,10 @@
 `append(drafts) -> outcomes`
     Durable when it returns. All or nothing over its drafts. Concurrent callers are
     batched. Each draft is accepted, a duplicate, or a conflict; the last two are judged
-    only against entries of the same origin in the same audience.
+    only against entries of the same origin in the same audience. `unless_after` is for who
+    judged first and writes then: where an object of the drafts has an entry after that
+    position, all are refused as `conflict`. It is looked up where positions are given, so it
+    holds for all nodes.
 `read(viewer, after, limit, where) -> page`
     Only what the viewer may see, in position order, never skipping an entry that commits
     later. Authorisation lives here, so that no exit can forget it. Costs O(limit), or less
@@ -91,7 +94,7 @@ class Head(msgspec.Struct, frozen=True):
 class LedgerContract(Protocol):
     """The six verbs. See the module's text for what each promises."""
 
-    def append(self, drafts: Sequence[Draft]) -> list[Appended]:
+    def append(self, drafts: Sequence[Draft], *, unless_after: int | None = None) -> list[Appended]:
         """Commit drafts; blocks until they are durable."""
         ...
 

@@ -102,7 +102,7 @@ def check_signer(ledger: Ledger, public: bytes, path: Path) -> None:
 
 
 class Upkeep:
-    """Runs the hourly work on a thread of its own, a first time shortly after the start.
+    """Runs regular work on a thread of its own, a first time shortly after the start.
 
     Args:
         work: done every period; what it raises is logged and it is tried again.
@@ -135,4 +135,4 @@ class Upkeep:
             try:
                 self._work()
             except Exception:
-                logger.exception("the hourly work failed; it is tried again in an hour")
+                logger.exception("this work failed; it is tried again in %.0f s", self._every_s)

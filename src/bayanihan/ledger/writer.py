@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bayanihan.core.merkle import Frontier, peaks_of
-from bayanihan.errors import BayanihanError, Broken, Unavailable
+from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
 from bayanihan.ledger.clock import Clock, WriterClock
 from bayanihan.ledger.engine import ConnectionLost, Identities, Store, Turn
 from bayanihan.ledger.entry import Draft
@@ -45,7 +45,8 @@ class Job:
     """Work for the writer: drafts to append, a change of other rows, and whom to tell.
 
     With drafts the result is their outcomes, else what `change` returns; both happen in one
-    transaction. `after` runs once it is committed. `deliver` is called on the writer's
+    transaction. `unless_after` is a position: see `append` in `store.py`. `after` runs once
+    it is committed. `deliver` is called on the writer's
     thread with the result or the error. `lane` is whose turn it takes: an origin, or "" for
     the hub's own housekeeping.
     """
@@ -53,6 +54,7 @@ class Job:
     deliver: Deliver
     drafts: Sequence[Draft] = ()
     change: Callable[[Documents], Any] | None = None
+    unless_after: int | None = None
     after: Callable[[], None] | None = None
     size_bytes: int = 0
     lane: str = ""
@@ -315,8 +317,22 @@ class Writer:
             return changed
         if not job.drafts:
             return []
+        if job.unless_after is not None:
+            self._check_nothing_newer(batch, job.drafts, job.unless_after)
         now_us = self._clock.now(batch.stamp_us + len(job.drafts))
         return self._sealer.seal(batch, job.drafts, now_us)
+
+    def _check_nothing_newer(self, batch: Batch, drafts: Sequence[Draft], after: int) -> None:
+        for object_id in {draft.object_id for draft in drafts}:
+            key = self._identity.object_key(object_id)
+            written = [position for _, about, position in batch.indexed if about == key]
+            if max([*self._identity.of_object(object_id), *written], default=0) > after:
+                raise Refused(
+                    "conflict",
+                    "Somebody else entered something about this meanwhile",
+                    where=object_id,
+                    next_step="Look at it again, then decide again.",
+                )
 
     def _settle(self, batch: Batch, jobs: list[Job]) -> None:
         """What follows a commit; nothing here may take back that it happened."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bayanihan.core.marking import PUBLIC
 from bayanihan.errors import Refused
+from bayanihan.ledger import Change, Ledger
 from bayanihan.web.law import Desk, filings
+from bayanihan.web.law.desk import DRAFTS
+from bayanihan.web.law.records import Acknowledged
 from tests.web.law.conftest import CLERK, JUDGE, OTHER, READER, Clock, staff
 
 FACTS = {"roles": ["deployer"], "sector": "finance", "critical_infrastructure": True}
@@ -46,6 +50,33 @@ def test_a_filing_runs_until_the_addressee_acknowledges(desk: Desk, clock: Clock
     )
     with pytest.raises(Refused, match="acknowledged already"):
         filings.acknowledge(desk, JUDGE, draft["id"], "CSA-18")
+
+
+def test_where_another_node_was_quicker_nothing_is_entered(opened: Callable[[], Desk]) -> None:
+    """Two desks on one record, as two nodes have: what each judged by its own lock."""
+    one, two = opened(), opened()
+    (draft,) = incident(one, "SG")
+    filings.file(one, CLERK, draft["id"], {"fields": FILLED})
+    with one.deciding():
+        kept = one.history(JUDGE, draft["id"])[0]
+        filings.acknowledge(two, JUDGE, draft["id"], "CSA-17")
+        act = Acknowledged(draft["id"], "SG", "CSA-18", JUDGE.person, one.said_now())
+        with pytest.raises(Refused, match="meanwhile") as refusal:
+            one.enter(JUDGE, [(act, one.audience_of(kept))])
+        assert refusal.value.code == "conflict"
+    with pytest.raises(Refused, match="acknowledged already"):
+        filings.acknowledge(one, JUDGE, draft["id"], "CSA-18")
+
+
+def test_what_was_filed_before_a_crash_is_not_filed_again(desk: Desk, ledger: Ledger) -> None:
+    (draft,) = incident(desk, "SG")
+    kept = ledger.state.list(DRAFTS)
+    filings.file(desk, CLERK, draft["id"], {"fields": FILLED})
+    ledger.state.put([Change(DRAFTS, one.key, one.value) for one in kept])
+    with pytest.raises(Refused, match="filed already"):
+        filings.file(desk, CLERK, draft["id"], {"fields": FILLED})
+    assert filings.listed(desk, CLERK, "", 50)["drafts"] == []
+    assert len(desk.history(CLERK, draft["id"])) == 1
 
 
 def test_only_the_two_members_see_a_filing(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from bayanihan.ledger.contract.identity import (
     check_conflicts,
     check_facts_may_be_said_again,
     check_identity_is_within_origin_and_audience,
+    check_nothing_newer,
     check_unversioned_objects,
 )
 from bayanihan.ledger.contract.order import (
@@ -53,6 +54,7 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     check_conflicts,
     check_unversioned_objects,
     check_facts_may_be_said_again,
+    check_nothing_newer,
     check_audiences_have_one_spelling,
     check_all_or_nothing,
     check_pages_equal_a_filter,

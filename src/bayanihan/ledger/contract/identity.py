@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from bayanihan.core.marking import Audience, Group
 from bayanihan.ledger.contract.scene import (
     AUDIENCES,
@@ -12,6 +14,7 @@ from bayanihan.ledger.contract.scene import (
     draft,
     opened,
     outcomes,
+    refusal,
 )
 
 
@@ -75,6 +78,26 @@ def check_facts_may_be_said_again(make: Make) -> None:
         assert outcomes(ledger.append([fact, fact, once])) == ["accepted"] * 3
     with opened(make) as ledger:
         assert outcomes(ledger.append([fact, once])) == ["accepted", "duplicate"]
+
+
+def check_nothing_newer(make: Make) -> None:
+    """Who judged by what was there up to a position is refused where more came: all or none."""
+    fact, other = (
+        draft(name, b"A", version_us=None, kind="decision") for name in ("case--1", "case--2")
+    )
+    with opened(make) as ledger:
+        ledger.append([fact, other], unless_after=0)
+        assert refusal(lambda: ledger.append([fact], unless_after=0)) == "conflict"
+        assert (
+            refusal(lambda: ledger.append([draft("note--1"), fact], unless_after=0)) == "conflict"
+        )
+        assert ledger.length == 2
+        assert outcomes(ledger.append([fact, draft("note--1")], unless_after=1)) == ["accepted"] * 2
+    with opened(make) as ledger, ThreadPoolExecutor(8) as people:
+        acts = [lambda: ledger.append([other], unless_after=2) for _ in range(8)]
+        refused = [one.result() for one in [people.submit(refusal, act) for act in acts]]
+        assert sorted(refused) == ["", *["conflict"] * 7]
+        assert ledger.length == 5
 
 
 def check_audiences_have_one_spelling(make: Make) -> None:

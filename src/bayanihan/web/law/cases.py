@@ -53,7 +53,7 @@ def begin(desk: Desk, viewer: Viewer, body: dict[str, Any]) -> dict[str, Any]:
         desk.said_now(),
         book.digest,
     )
-    with desk.deciding:
+    with desk.deciding():
         desk.enter(viewer, [(opened, audience)])
     return one(desk, viewer, opened.id)
 
@@ -66,7 +66,7 @@ def step(desk: Desk, viewer: Viewer, record_id: str, body: dict[str, Any]) -> di
             `conflict` as the procedure says, with its article in `where`.
     """
     person(viewer)
-    with desk.deciding:
+    with desk.deciding():
         history = desk.history(viewer, record_id)
         case, _ = replay(desk, history)
         opened = history[0].record

@@ -5,9 +5,10 @@ Its calls block: they belong on a worker thread.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,8 +57,8 @@ class Desk:
         self._opened = opened
         self._entropy = entropy
         self.working_day = working_day
-        # What is judged and then written is one step: two people cannot take the same one.
-        self.deciding = threading.Lock()
+        self._deciding = threading.Lock()
+        self._judged_at = 0
 
     @property
     def book(self) -> Rulebook:
@@ -103,8 +104,32 @@ class Desk:
 
     # the record
 
+    @contextlib.contextmanager
+    def deciding(self) -> Iterator[None]:
+        """What is judged and then entered in here is one step: no two can take the same one.
+
+        Here one waits for the other. Where another node was quicker, `enter` refuses.
+        """
+        with self._deciding:
+            self._ledger.refresh()
+            self._fold()
+            self._judged_at = self._docket.position
+            yield
+
+    def _fold(self) -> None:
+        while self._docket.catch_up(self._ledger.scan, self._ledger.length):
+            pass
+
+    def is_entered(self, record_id: str) -> bool:
+        """Whether there is an act about an id, whoever may see it."""
+        return bool(self._docket.of(record_id))
+
     def enter(self, viewer: Viewer, acts: Sequence[tuple[Record, Audience]]) -> None:
-        """Append acts, all or none; they are in the docket when this returns."""
+        """Append acts, all or none, while `deciding`; they are in the docket when this returns.
+
+        Raises:
+            Refused: `conflict` when somebody entered an act about the same id meanwhile.
+        """
         drafts = [
             Draft(
                 "decision",
@@ -116,9 +141,8 @@ class Desk:
             )
             for record, audience in acts
         ]
-        self._ledger.append(drafts)
-        while self._docket.catch_up(self._ledger.scan, self._ledger.length):
-            pass
+        self._ledger.append(drafts, unless_after=self._judged_at)
+        self._fold()
 
     def history(self, viewer: Viewer, record_id: str) -> list[Kept]:
         """All acts about an id that the viewer may see, oldest first.

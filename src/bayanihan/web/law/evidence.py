@@ -58,7 +58,7 @@ def judge(desk: Desk, viewer: Viewer, digest: str, body: dict[str, Any]) -> dict
         viewer.person,
         desk.said_now(),
     )
-    with desk.deciding:
+    with desk.deciding():
         desk.enter(viewer, [(act, desk.audience_at(found.position))])
     return one(desk, viewer, digest)
 

@@ -124,10 +124,13 @@ def file(desk: Desk, viewer: Viewer, record_id: str, body: dict[str, Any]) -> di
             `missing-property` naming the open fields.
     """
     person(viewer)
-    with desk.deciding:
+    with desk.deciding():
         draft = _draft(desk, viewer, record_id)
         if draft.get("genre") != "filing":
             raise Refused("not-found", "You keep no such draft", where=record_id)
+        if desk.is_entered(record_id):  # and a crash, or another node, left the draft
+            desk.drop_draft(viewer, record_id)
+            raise Refused("conflict", "It is filed already.", next_step="Nothing.")
         values = {**draft["values"], **_fields(body)}
         part, member = draft["part"], draft["member"]
         text, missing = render(part, member, draft["incident"], values)
@@ -169,7 +172,7 @@ def acknowledge(desk: Desk, viewer: Viewer, record_id: str, reference: str) -> d
             `missing-property` without a reference.
     """
     authority(viewer)
-    with desk.deciding:
+    with desk.deciding():
         history = desk.history(viewer, record_id)
         kept = history[0]
         filed = kept.record

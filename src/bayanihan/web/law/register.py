@@ -47,7 +47,7 @@ def enter(desk: Desk, viewer: Viewer, body: dict[str, Any], today: str) -> dict[
         kept = {**raw, "id": record_id, "genre": "register", "at": desk.said_now()}
         desk.keep_draft(viewer, record_id, kept)
         return {**book.stamp(), "id": record_id, "state": "draft"}
-    with desk.deciding:
+    with desk.deciding():
         _check_own(desk, viewer, record_id, body)
         acts = _acts(desk, viewer, record_id, body, raw, system, day)
         desk.enter(viewer, acts)
@@ -139,7 +139,7 @@ def withdraw(desk: Desk, viewer: Viewer, record_id: str, reason: str) -> dict[st
         Refused: `not-found` for no entry of one's own, `conflict` when it is withdrawn already.
     """
     person(viewer)
-    with desk.deciding:
+    with desk.deciding():
         _check_own(desk, viewer, record_id, {"id": record_id})
         acts: list[tuple[Registered, Audience]] = []
         for kept in _newest_views(desk.history(viewer, record_id)):
