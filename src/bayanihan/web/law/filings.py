@@ -128,9 +128,6 @@ def file(desk: Desk, viewer: Viewer, record_id: str, body: dict[str, Any]) -> di
         draft = _draft(desk, viewer, record_id)
         if draft.get("genre") != "filing":
             raise Refused("not-found", "You keep no such draft", where=record_id)
-        if desk.is_entered(record_id):  # and a crash, or another node, left the draft
-            desk.drop_draft(viewer, record_id)
-            raise Refused("conflict", "It is filed already.", next_step="Nothing.")
         values = {**draft["values"], **_fields(body)}
         part, member = draft["part"], draft["member"]
         text, missing = render(part, member, draft["incident"], values)
@@ -155,7 +152,9 @@ def file(desk: Desk, viewer: Viewer, record_id: str, body: dict[str, Any]) -> di
 
 def _draft(desk: Desk, viewer: Viewer, record_id: str) -> dict[str, Any]:
     if desk.has_draft(viewer, record_id):
-        return desk.draft(viewer, record_id)
+        if not desk.is_entered(record_id):
+            return desk.draft(viewer, record_id)
+        desk.drop_draft(viewer, record_id)  # a crash left it, or another node is about to drop it
     desk.history(viewer, record_id)
     message = "It is filed already, and what was filed stays as it was."
     raise Refused("conflict", message, where=record_id, next_step="Nothing.")
