@@ -29,7 +29,18 @@ from bayanihan.sandbox.corpus import Card, Item
 from bayanihan.sandbox.gate import Gate
 from bayanihan.sandbox.isolate import Limits
 from bayanihan.sandbox.manifest import Manifest
-from bayanihan.sandbox.result import Honesty, Performance, Score
+from bayanihan.sandbox.offer import (
+    Answered,
+    Batch,
+    Cost,
+    Found,
+    Lease,
+    Offer,
+    Said,
+    Share,
+    Standing,
+)
+from bayanihan.sandbox.result import Honesty, Laboratory, Performance, Score
 from bayanihan.sandbox.seal import Commitment
 
 # A path parameter as the framework writes it, with its type.
@@ -141,6 +152,16 @@ SANDBOX: dict[str, type[msgspec.Struct]] = {
     "gate": Gate,
     "performance": Performance,
     "honesty": Honesty,
+    "laboratory": Laboratory,
+    "offer": Offer,
+    "said": Said,
+    "lease": Lease,
+    "batch": Batch,
+    "row": Answered,
+    "cost": Cost,
+    "standing": Standing,
+    "share": Share,
+    "found": Found,
     "predicate": Predicate,
     "commitment": Commitment,
 }

@@ -21,6 +21,7 @@ from bayanihan.hub import Hub
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import reports_api, take_back
 from bayanihan.intake.reports_api import evidence_body
+from bayanihan.intake.upload import Uploads
 from bayanihan.readers import (
     feeds_api,
     heads,
@@ -36,6 +37,8 @@ from bayanihan.readers.feeds import hearing_api, match_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, policy_api
 from bayanihan.sandbox import api as attestations
+from bayanihan.sandbox import exchange_api
+from bayanihan.sandbox.offer import PIECE_BYTES
 from bayanihan.web import campaigns as campaign_pages
 from bayanihan.web import dispute, pages, reports
 from bayanihan.web.description import Description
@@ -90,6 +93,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *heads.routes(hub.heads, hub.ledger),
         *metrics.routes(hub.measure),
         *attestations.routes(hub.ledger, hub.folder),
+        *exchange_api.routes(hub.exchange, Uploads(PIECE_BYTES, 8 * PIECE_BYTES).upload),
         *taxii.routes(hub.taxii),
         *pages.routes(hub.console, hub.sessions),
         *reports.routes(reporting, hub.sessions, evidence_body()),

@@ -87,6 +87,7 @@ CODES: dict[str, Code] = {
     "reload-failed": Code(409, "refused", "Mend the reload command; the old file was put back."),
     "no-isolation": Code(409, "refused", "Install bubblewrap, or name a weaker isolation."),
     "tool-failed": Code(409, "refused", "Mend the tool; what it said last is shown."),
+    "lease-lost": Code(409, "refused", "Take another shard: what came late is asked again."),
     "not-attestable": Code(409, "refused", "Run the trial again in isolation, L1 or stronger."),
     "not-trusted": Code(403, "refused", "Ask the authority for its key, or refuse the statement."),
     "expired": Code(410, "refused", "Run the trial again and have it signed anew."),

@@ -82,6 +82,7 @@ from bayanihan.registry import (
 )
 from bayanihan.rulebook.clocks import WorkingDay
 from bayanihan.rulebook.law import Rulebook
+from bayanihan.sandbox.exchange import Exchange
 from bayanihan.web import entrance, law
 from bayanihan.web.latest import Console
 from bayanihan.web.session import Sessions
@@ -177,6 +178,7 @@ class Hub:
         self.erasures = ErasureList(folder, self.ledger)
         self.heads = heads.Heads(self.ledger, self.settings.name, signing_key)
         self.taxii = self._open_taxii()
+        self.exchange = Exchange(folder / "trials", time.time, secrets.token_bytes)
         self._length_at_start = self.ledger.length
         folded = [self.active, self.catalogue, self.docket, self.rulings, self.alike]
         self.folding = Folding(self.ledger, folded)
@@ -417,6 +419,7 @@ class Hub:
             each.stop()
         self.folding.stop()
         self.reader.stop()
+        self.exchange.close()
         self.alike.close()
         self.engines.stop()
         self.press.close()

@@ -35,6 +35,7 @@ from bayanihan.sandbox.result import (
     FORMAT,
     Asked,
     Honesty,
+    Laboratory,
     Performance,
     Result,
     Subject,
@@ -253,6 +254,21 @@ def test_nothing_is_signed_that_does_not_follow() -> None:
             check_result(msgspec.structs.replace(good, **change), corpus)
     with pytest.raises(Refused, match="another corpus"):
         check_result(good, shipped("messages-region"))
+
+
+def test_the_weakest_laboratory_makes_the_level() -> None:
+    lab = Laboratory("VN", "L1", "landlock 7", f"sha256:{'2' * 64}", "bayanihan 1", 9, 3, 3, 0)
+    strong = msgspec.structs.replace(lab, origin="MY", level="L2")
+    weak = msgspec.structs.replace(result_of(level="L1"), laboratories=[lab, strong])
+    check_result(weak, shipped("scripts"))
+    predicate = read_statement(statement_of(weak, NOW, 30)).predicate
+    assert predicate.trial.laboratories == [lab, strong]
+    named = [each.name for each in predicate.configuration]
+    assert {"environment of VN", "environment of MY"} <= set(named)
+    for level, laboratories in (("L2", [lab]), ("L1", [msgspec.structs.replace(lab, level="L0")])):
+        result = msgspec.structs.replace(result_of(level=level), laboratories=laboratories)
+        with pytest.raises(Refused, match="isolated less"):
+            check_result(result, shipped("scripts"))
 
 
 def test_subject_and_trial_must_be_the_same_tool(payload: bytes) -> None:

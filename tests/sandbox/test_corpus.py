@@ -20,8 +20,9 @@ from bayanihan.sandbox.corpus import (
     training_lines,
     write_folder,
 )
+from bayanihan.sandbox.desk import question_of
 from bayanihan.sandbox.mutate import OPERATORS, text_variant
-from bayanihan.sandbox.shift import open_corpus, question_of
+from bayanihan.sandbox.shift import open_corpus
 from bayanihan.sandbox.writing import Draw, shipped, shipped_names
 
 REGION = {"ms", "id", "km", "lo", "my", "fil", "en", "th", "vi", "tet", "zh"}

@@ -20,10 +20,10 @@ import pytest
 from bayanihan import cli
 from bayanihan.errors import Refused
 from bayanihan.sandbox.corpus import Card, Corpus, Item, write_folder
+from bayanihan.sandbox.desk import blind_order
 from bayanihan.sandbox.journal import Journal
 from bayanihan.sandbox.report import page
 from bayanihan.sandbox.result import read_result
-from bayanihan.sandbox.shift import blind_order
 from bayanihan.sandbox.trial import sample
 from bench.sandbox import repeated
 from tests.sandbox.tools import answering, isolator_or_skip, write_tool

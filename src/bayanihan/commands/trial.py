@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,7 @@ from bayanihan.sandbox.gate import read_rule
 from bayanihan.sandbox.isolate import Isolator, Limits, isolator_of, strongest
 from bayanihan.sandbox.report import page
 from bayanihan.sandbox.rerun import rerun as ask_again
-from bayanihan.sandbox.result import encode_result, read_result
+from bayanihan.sandbox.result import Result, encode_result, read_result
 from bayanihan.sandbox.seal import check_revealed, commitment_of, read_commitment
 from bayanihan.sandbox.seal import seal as make_sealed
 from bayanihan.sandbox.selfcheck import selfcheck as run_selfcheck
@@ -62,6 +63,8 @@ IsolationOption = Annotated[
     Parameter(help="L2, L1 or L0; the strongest that this machine has when left out, never L0."),
 ]
 
+MemoryOption = Annotated[int, Parameter(help="Memory that the tool may use, in MiB.")]
+
 
 @app.command
 def init(folder: Path) -> None:
@@ -74,24 +77,73 @@ def init(folder: Path) -> None:
     print(f"  bayanihan trial run {folder} --corpus mail-en-th --out trial.json")
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What every trial is told."""
+
+    corpus: Annotated[str, Parameter(help="A corpus that ships, or a folder of one.")]
+    out: Annotated[Path, Parameter(help="The result; report.html is written beside it.")]
+    gate: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="detection>=80% or false_alarm<=1%; repeat it."),
+    ] = ()
+    isolation: IsolationOption = ""
+    seed: Annotated[int | None, Parameter(help="Of order and sample; drawn when left out.")] = None
+    previous: Annotated[Path | None, Parameter(help="An earlier result to compare with.")] = None
+    item_s: Annotated[float, Parameter(help="Seconds that an item may take.")] = 5.0
+    memory_mib: MemoryOption = 2048
+    fresh: Annotated[bool, Parameter(negative="", help="Throw an unfinished trial away.")] = False
+    json: JsonOption = False
+
+    def order(self, tool: Path, workers: int = 1) -> Order:
+        """The order for a tool. Raises `Refused` for what cannot be asked for."""
+        rules = [read_rule(each) for each in self.gate]
+        if not 0.01 <= self.item_s <= 3600 or not 16 <= self.memory_mib <= 1 << 20:
+            raise Refused("wrong-use", "--item-s takes 0.01 to 3600, --memory-mib 16 to 1048576")
+        if not self.out.parent.is_dir() or self.out.is_dir():
+            raise Refused("cannot-write", "The result cannot be written here", where=str(self.out))
+        asked = open_corpus(self.corpus)
+        isolator, passed_over = choose(self.isolation)
+        return Order(
+            load_tool(tool),
+            tool,
+            asked,
+            str(Path(self.corpus).resolve()) if Path(self.corpus).is_dir() else self.corpus,
+            isolator,
+            passed_over,
+            Limits(item_s=self.item_s, memory_bytes=self.memory_mib << 20),
+            rules,
+            self.seed,
+            workers,
+            check_previous(read_result(self.previous), asked) if self.previous else None,
+        )
+
+    def trial(self, order: Order) -> Trial:
+        """The trial, begun or gone on with."""
+        return Trial(order, self.out.with_name(self.out.name + ".journal"), fresh=self.fresh)
+
+    def finish(self, trial: Trial, result: Result) -> int:
+        """Write result and page, print them; the exit code."""
+        report = self.out.with_name("report.html")
+        self.out.write_bytes(encode_result(result))
+        report.write_text(page(result), encoding="utf-8")
+        trial.finish()
+        if self.json:
+            print(as_json_text(result))
+        else:
+            trial_print.show_result(result, self.out, report)
+        return 0 if result.passed else 1
+
+
+WantedOptions = Annotated[Wanted, Parameter(name="*")]
+
+
 @app.command
 def run(
     tool: Path,
     *,
-    corpus: Annotated[str, Parameter(help="A corpus that ships, or a folder of one.")],
-    out: Annotated[Path, Parameter(help="The result; report.html is written beside it.")],
-    gate: Annotated[
-        tuple[str, ...],
-        Parameter(negative="", help="detection>=80% or false_alarm<=1%; repeat it."),
-    ] = (),
-    isolation: IsolationOption = "",
-    seed: Annotated[int | None, Parameter(help="Of order and sample; drawn when left out.")] = None,
+    wanted: WantedOptions,
     workers: Annotated[int, Parameter(help="Processes that answer at once.")] = 1,
-    previous: Annotated[Path | None, Parameter(help="An earlier result to compare with.")] = None,
-    item_s: Annotated[float, Parameter(help="Seconds that an item may take.")] = 5.0,
-    memory_mib: Annotated[int, Parameter(help="Memory that the tool may use.")] = 2048,
-    fresh: Annotated[bool, Parameter(negative="", help="Throw an unfinished trial away.")] = False,
-    json: JsonOption = False,
 ) -> int:
     """Test a tool on a corpus: all items, blind, beside four baselines, in isolation.
 
@@ -99,27 +151,8 @@ def run(
 
     Example: bayanihan trial run examples/tools/regex --corpus mail-en-th --out trial.json
     """
-    rules = [read_rule(each) for each in gate]
-    if not 0.01 <= item_s <= 3600 or not 16 <= memory_mib <= 1 << 20:
-        raise Refused("wrong-use", "--item-s takes 0.01 to 3600, --memory-mib 16 to 1048576")
-    if not out.parent.is_dir() or out.is_dir():
-        raise Refused("cannot-write", "The result cannot be written here", where=str(out))
-    asked = open_corpus(corpus)
-    isolator, passed_over = choose(isolation)
-    order = Order(
-        load_tool(tool),
-        tool,
-        asked,
-        str(Path(corpus).resolve()) if Path(corpus).is_dir() else corpus,
-        isolator,
-        passed_over,
-        Limits(item_s=item_s, memory_bytes=memory_mib << 20),
-        rules,
-        seed,
-        workers_allowed(workers),
-        check_previous(read_result(previous), asked) if previous else None,
-    )
-    with Trial(order, out.with_name(out.name + ".journal"), fresh=fresh) as trial:
+    order = wanted.order(tool, workers_allowed(workers))
+    with wanted.trial(order) as trial:
         if trial.answered:
             say(f"Going on with a trial that was begun here: {trial.answered:,} answers are kept.")
         try:
@@ -128,15 +161,7 @@ def run(
         except KeyboardInterrupt:
             say("Cancelled. The same command goes on where it stopped.")
             raise
-        report = out.with_name("report.html")
-        out.write_bytes(encode_result(result))
-        report.write_text(page(result), encoding="utf-8")
-        trial.finish()
-    if json:
-        print(as_json_text(result))
-    else:
-        trial_print.show_result(result, out, report)
-    return 0 if result.passed else 1
+        return wanted.finish(trial, result)
 
 
 @app.command
@@ -320,6 +345,10 @@ def choose(level: str) -> tuple[Isolator, list[str]]:
     else:
         say(f"Isolation {isolator.level}: {isolator.described()['isolator']}.")
     return isolator, passed_over
+
+
+app.command("bayanihan.commands.trial_lab:serve", name="serve")
+app.command("bayanihan.commands.trial_lab:work", name="work")
 
 
 @contextmanager

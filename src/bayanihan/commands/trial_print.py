@@ -52,12 +52,19 @@ def show_result(result: Result, out: Path, report: Path) -> None:
     if result.faults:
         told = ", ".join(f"{n} {fault}" for fault, n in result.faults.items())
         print(f"  without an answer, counted against the tool: {told}")
+    _show_laboratories(result)
     for sentence in result.honesty.told:
-        print(f"  NOTE: {sentence}.")
+        print(f"  NOTE: {one_line(sentence)}.")
     cost = result.performance
     print(f"  cost                {cost.p50_us / 1000:.2f} ms an item (median), cold start "
           f"{cost.cold_start_s:.2f} s, {cost.peak_memory_bytes >> 20} MiB")  # fmt: skip
     print(f"{out}: the result. {report}: the page.")
+
+
+def _show_laboratories(result: Result) -> None:
+    for lab in result.laboratories:
+        print(f"  laboratory          {one_line(lab.origin)}, {lab.level} by its word: {lab.items} "
+              f"items, {lab.differing} of {lab.reasked} came out otherwise here")  # fmt: skip
 
 
 def corpus_json(corpus: Corpus) -> dict[str, Any]:
@@ -126,6 +133,7 @@ def show_verified(verified: Verified, repeated: Repeated | None) -> None:
         print(f"  {_TITLES[score.name]:<20}{_line(score)}")
     for gate in trial.gates:
         print(f"  gate {gate.rule}: {gate.verdict} (bound {percent(gate.bound)}, n = {gate.n})")
+    _show_laboratories(trial)
     for reservation in verified.reservations:
         print(f"  {reservation.member} reserves {one_line(reservation.about)}: "
               f"{one_line(reservation.reason)}")  # fmt: skip
@@ -148,5 +156,6 @@ def verified_json(verified: Verified, repeated: Repeated | None) -> dict[str, An
         "level": predicate.trial.isolation["level"],
         "scores": predicate.trial.scores,
         "gates": predicate.trial.gates,
+        "laboratories": predicate.trial.laboratories,
         "repeated": None if repeated is None else len(repeated.now),
     }

@@ -24,7 +24,7 @@ from bayanihan.core.signing import canonical
 from bayanihan.errors import Refused
 from bayanihan.sandbox.corpus import Corpus
 from bayanihan.sandbox.gate import read_rule
-from bayanihan.sandbox.result import FORMAT, Result
+from bayanihan.sandbox.result import FORMAT, Result, weakest
 from bayanihan.sandbox.score import gates_of, scores_of, slices_of
 from bayanihan.sandbox.shift import digest_of_verdicts
 
@@ -117,6 +117,14 @@ def check_result(result: Result, corpus: Corpus) -> None:
             "Nothing isolated the tool in this trial, so nobody can sign for it",
             where="$.isolation.level",
         )
+    if result.laboratories and result.isolation["level"] > weakest(
+        each.level for each in result.laboratories
+    ):
+        raise Refused(
+            "not-attestable",
+            "A laboratory isolated less than this result says",
+            where="$.isolation.level",
+        )
     if result.corpus.root != f"sha256:{corpus.root}":
         raise Refused("conflict", "This result is about another corpus", where="$.corpus.root")
     if result.verdicts_digest != digest_of_verdicts(result.verdicts):
@@ -158,6 +166,7 @@ def statement_of(result: Result, issued: dt.datetime, days: int) -> bytes:
         "training items": result.corpus.training_root,
         "verdicts": result.verdicts_digest,
         "call filter": str(result.isolation.get("seccomp") or ""),
+        **{f"environment of {each.origin}": each.environment for each in result.laboratories},
     }
     predicate = Predicate(
         word,

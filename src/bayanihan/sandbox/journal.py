@@ -7,12 +7,13 @@ when a lease runs out, another worker takes what is left of the shard.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,7 +37,12 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS asked (contestant INTEGER, number INTEGER);
 """
 
+# (contestant, first place, the place after its last)
+Shard = tuple[int, int, int]
+# (contestant, place, verdict letter, microseconds, fault)
 Row = tuple[int, int, str, int | None, str | None]
+# (contestant, seconds of the cold start, peak in bytes, what was bounded together)
+Run = tuple[int, float, int, Sequence[str]]
 
 
 class Journal:
@@ -44,10 +50,16 @@ class Journal:
 
     Args:
         path: the file; made when absent.
+        lease_s: how long a shard is held after each sign of life, in seconds.
+        now: the time, in seconds; by the clock that other processes share.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, lease_s: float = LEASE_S, now: Callable[[], float] = time.time
+    ) -> None:
         self.path = path
+        self._lease_s = lease_s
+        self._now = now
         try:
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -90,22 +102,21 @@ class Journal:
             for contestant in range(contestants)
             for first in range(0, items, SHARD_ITEMS)
         ]
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("INSERT INTO plan VALUES (?)", (json.dumps(plan),))
-        self._connection.executemany(
-            "INSERT INTO shards (contestant, first, last) VALUES (?, ?, ?)", shards
-        )
-        self._connection.execute("COMMIT")
+        with self._together():
+            self._connection.execute("INSERT INTO plan VALUES (?)", (json.dumps(plan),))
+            self._connection.executemany(
+                "INSERT INTO shards (contestant, first, last) VALUES (?, ?, ?)", shards
+            )
 
-    def take(self, holder: str, contestant: int | None = None) -> tuple[int, int, int] | None:
+    def take(self, holder: str, contestant: int | None = None) -> Shard | None:
         """Lease a shard that nobody works on: (contestant, first, last); None when none is left."""
-        now = time.time()
+        now = self._now()
         row = self._connection.execute(
             "UPDATE shards SET holder = ?, until = ? WHERE (contestant, first) = ("
             "SELECT contestant, first FROM shards WHERE NOT done AND until < ? "
             "AND (?4 IS NULL OR contestant = ?4) ORDER BY contestant, first LIMIT 1) "
             "RETURNING contestant, first, last",
-            (holder, now + LEASE_S, now, contestant),
+            (holder, now + self._lease_s, now, contestant),
         ).fetchone()
         return (row[0], row[1], row[2]) if row else None
 
@@ -120,27 +131,49 @@ class Journal:
         }
         return [place for place in range(first, last) if place not in held]
 
-    def store(self, holder: str, shard: tuple[int, int, int], rows: Sequence[Row]) -> bool:
+    def store(self, holder: str, shard: Shard, rows: Sequence[Row]) -> bool:
         """Make answers durable and hold the shard on; False when the lease went to another.
 
         Answers of a lost lease are kept all the same where there was none yet.
         """
-        contestant, first, last = shard
+        with self._together():
+            return self._store(holder, shard, rows)
+
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        """All of it, or nothing."""
         self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def _store(self, holder: str, shard: Shard, rows: Sequence[Row]) -> bool:
+        contestant, first, last = shard
         self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
         self._connection.execute("INSERT INTO asked VALUES (?, ?)", (contestant, len(rows)))
         self._connection.execute(
             "UPDATE shards SET until = ?, done = (SELECT count(*) FROM answers WHERE "
             "contestant = ?2 AND place >= ?3 AND place < ?4) = ?4 - ?3 "
             "WHERE contestant = ?2 AND first = ?3 AND holder = ?5",
-            (time.time() + LEASE_S, contestant, first, last, holder),
+            (self._now() + self._lease_s, contestant, first, last, holder),
         )
         mine = self._connection.execute(
             "SELECT holder = ? FROM shards WHERE contestant = ? AND first = ?",
             (holder, contestant, first),
         ).fetchone()[0]
-        self._connection.execute("COMMIT")
         return bool(mine)
+
+    def fill(self, rows: Sequence[Row], runs: Sequence[Run]) -> None:
+        """Take over what was answered elsewhere; answers that are here already stay."""
+        with self._together():
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows
+            )
+            for run in runs:
+                self.store_run(*run)
 
     def store_again(self, place: int, verdict: str) -> None:
         """Keep the verdict of a fresh sandbox."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from bayanihan.errors import Refused
 from bayanihan.sandbox.corpus import Corpus, training_lines
+from bayanihan.sandbox.desk import blind_order, question_of
 from bayanihan.sandbox.isolate import Isolator, Stage
-from bayanihan.sandbox.result import FAULT, Result
-from bayanihan.sandbox.score import letter_of
-from bayanihan.sandbox.shift import blind_order, question_of
+from bayanihan.sandbox.result import Result
+from bayanihan.sandbox.shift import asked
 from bayanihan.sandbox.tool import Tool
 from bayanihan.sandbox.trial import AGAIN_LEAST, AGAIN_SHARE
-from bayanihan.sandbox.worker import NoAnswer, Worker
+from bayanihan.sandbox.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,7 @@ def rerun(result: Result, digest: str, tool: Tool, corpus: Corpus, isolator: Iso
         Worker(isolator, stage, result.limits) as worker,
     ):
         for place in places:
-            try:
-                answer, _ = worker.ask(question_of(corpus.items[order[place]], place))
-                letters += letter_of(answer.verdict)
-            except NoAnswer:
-                letters += FAULT
+            letters += asked(worker, question_of(corpus.items[order[place]], place))[0]
     signed = "".join(result.verdicts[order[place]] for place in places)
     if letters != signed:
         differing = sum(a != b for a, b in zip(letters, signed, strict=True))

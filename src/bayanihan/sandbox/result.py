@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,37 @@ class Honesty(msgspec.Struct, frozen=True):
     told: list[str]
 
 
+class Laboratory(msgspec.Struct, frozen=True):
+    """One that answered for a trial, beside the machine that led it.
+
+    Attributes:
+        origin: the member, by the key that it used.
+        level: of isolation, by its own word; the weakest of all is the trial's.
+        isolator: what isolates there, by its own word.
+        environment: digest of machine, interpreter and packages, by its own word.
+        harness: the program and its version, by its own word.
+        answers: how many it gave, baselines included.
+        items: how many of them are the tool's.
+        reasked: how many of these the leading machine asked again.
+        differing: how many of those came out otherwise.
+    """
+
+    origin: str
+    level: str
+    isolator: str
+    environment: str
+    harness: str
+    answers: int
+    items: int
+    reasked: int
+    differing: int
+
+
+def weakest(levels: Iterable[str]) -> str:
+    """The level that counts where several isolated."""
+    return min(levels)
+
+
 class Result(msgspec.Struct, frozen=True):
     """A finished trial."""
 
@@ -167,6 +199,7 @@ class Result(msgspec.Struct, frozen=True):
     not_tested: list[str]
     verdicts: str
     verdicts_digest: str
+    laboratories: list[Laboratory] = []
 
     def score(self, name: str) -> Score:
         """The score of that name."""

@@ -22,6 +22,7 @@ from bayanihan.sandbox.result import (
     MALICIOUS,
     Difference,
     Honesty,
+    Laboratory,
     Performance,
     Score,
     Slice,
@@ -173,13 +174,16 @@ def gates_of(corpus: Corpus, verdicts: str, rules: Sequence[Rule], seed: int) ->
     return found
 
 
-def honesty_of(corpus: Corpus, verdicts: str, again: dict[int, str]) -> Honesty:
+def honesty_of(
+    corpus: Corpus, verdicts: str, again: dict[int, str], laboratories: Sequence[Laboratory] = ()
+) -> Honesty:
     """Signs that the tool keeps state between items, or knows labels that nobody can know.
 
     Args:
         corpus: what was asked.
         verdicts: what was answered.
         again: index in the corpus -> the verdict of a fresh sandbox.
+        laboratories: who answered, when it was not all answered here.
     """
     differing = sum(verdicts[at] != verdict for at, verdict in again.items())
     canaries = [at for at, item in enumerate(corpus.items) if item.canary]
@@ -193,6 +197,12 @@ def honesty_of(corpus: Corpus, verdicts: str, again: dict[int, str]) -> Honesty:
             f"{differing} of {len(again)} items got another verdict in a fresh sandbox: the tool "
             "keeps state between items, or answers by chance"
         )
+    told += [
+        f"{each.differing} of {each.reasked} items that the laboratory {each.origin} answered came "
+        "out otherwise here: it did not run this tool as it says, or the tool answers by chance"
+        for each in laboratories
+        if each.differing
+    ]
     if canaries and chance < _CANARY_ALARM:
         told.append(
             f"The tool agreed with {agreed} of {len(canaries)} canaries, whose labels were drawn "

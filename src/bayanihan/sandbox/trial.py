@@ -21,16 +21,20 @@ import msgspec
 from bayanihan import __version__
 from bayanihan.errors import Refused
 from bayanihan.sandbox.corpus import Corpus
+from bayanihan.sandbox.desk import LocalDesk
 from bayanihan.sandbox.gate import Rule
-from bayanihan.sandbox.isolate import Isolator, Limits
+from bayanihan.sandbox.isolate import Isolator, Limits, Stage
 from bayanihan.sandbox.journal import Journal
 from bayanihan.sandbox.result import (
+    FAULT,
     FORMAT,
     Asked,
     Difference,
+    Laboratory,
     Result,
     Rival,
     Subject,
+    weakest,
 )
 from bayanihan.sandbox.score import (
     differences_of,
@@ -42,10 +46,14 @@ from bayanihan.sandbox.score import (
 )
 from bayanihan.sandbox.shift import (
     Shift,
+    Told,
+    asked,
     contestants,
     digest_of_verdicts,
+    new_holder,
 )
 from bayanihan.sandbox.tool import Tool
+from bayanihan.sandbox.worker import Worker
 
 # Items asked again in fresh sandboxes: 1 %, at least and at most so many.
 AGAIN_SHARE, AGAIN_LEAST, AGAIN_MOST = 0.01, 5, 200
@@ -117,14 +125,11 @@ class Trial:
         except BaseException:
             self._journal.close()
             raise
-        self._shift = Shift(
-            self._journal,
-            self._tools,
-            order.corpus,
-            order.isolator,
-            order.limits,
-            self._plan["seed"],
+        self._desk = LocalDesk(
+            self._journal, new_holder(), self._tools, order.corpus, self._plan["seed"]
         )
+        self._shift = Shift(self._desk, order.isolator, order.limits)
+        self._environment: dict[str, object] = {}
 
     def _fixed(self) -> dict[str, Any]:
         """What must be the same for a trial to go on."""
@@ -167,6 +172,21 @@ class Trial:
         return plan
 
     @property
+    def seed(self) -> int:
+        """Of order and sample."""
+        return int(self._plan["seed"])
+
+    @property
+    def desk(self) -> LocalDesk:
+        """Its questions and tools."""
+        return self._desk
+
+    @property
+    def journal(self) -> Journal:
+        """What was answered."""
+        return self._journal
+
+    @property
     def answered(self) -> int:
         """How many answers the journal holds."""
         return self._journal.done()
@@ -199,15 +219,42 @@ class Trial:
         # What a colleague that ended early left behind is done here.
         self._journal.free()
         self._shift.work(told)
-        self._shift.ask_again(places, told)
+        self.ask_again(places, told)
         progress(total, total)
-        return self._scored()
+        return self.scored()
 
-    def _scored(self) -> Result:
-        order, journal, seed = self._order, self._journal, self._plan["seed"]
+    def ask_again(self, places: Sequence[int], told: Told = lambda _: None) -> None:
+        """Ask the tool some items again, each in a fresh sandbox."""
+        order, held = self._order, self._journal.again()
+        with Stage(self._tools[0], self._desk.training()) as stage:
+            self._environment = stage.described()
+            for place in places:
+                if place in held:
+                    continue
+                with Worker(order.isolator, stage, order.limits) as worker:
+                    verdict, _, _ = asked(worker, self._desk.question(place))
+                    self._journal.store_again(place, verdict)
+                    for cold_start_s in worker.cold_starts_s:
+                        self._journal.store_run(0, cold_start_s, worker.peak(), worker.bounded)
+                told(1)
+
+    def _by_corpus(self, contestant: int) -> str:
+        """A contestant's verdicts, as letters in the order of the corpus."""
+        letters = [FAULT] * self._items
+        for place, verdict in self._journal.verdicts(contestant).items():
+            letters[self._desk.order[place]] = verdict
+        return "".join(letters)
+
+    def scored(self, laboratories: Sequence[Laboratory] = ()) -> Result:
+        """The result of what the journal holds.
+
+        Args:
+            laboratories: what others answered, when it was not all answered here.
+        """
+        order, journal, seed = self._order, self._journal, self.seed
         corpus = order.corpus
-        verdicts = self._shift.by_corpus(journal.verdicts(0))
-        again = {self._shift.in_corpus(place): v for place, v in journal.again().items()}
+        verdicts = self._by_corpus(0)
+        again = {self._desk.order[place]: v for place, v in journal.again().items()}
         manifest = order.tool.manifest
         counts = corpus.counts()
         return Result(
@@ -240,28 +287,30 @@ class Trial:
             ),
             {
                 **order.isolator.described(),
+                "level": weakest([order.isolator.level, *(lab.level for lab in laboratories)]),
                 "bounded_together": self._journal.bounded(),
                 "passed_over": list(order.passed_over),
             },
-            dict(self._shift.environment),
+            self._environment,
             order.limits,
             scores_of(corpus, verdicts, seed),
             slices_of(corpus, verdicts, seed),
             gates_of(corpus, verdicts, order.rules, seed),
             self._rivals(verdicts),
             performance_of(journal.latencies(0), *journal.run_cost(0)),
-            honesty_of(corpus, verdicts, again),
+            honesty_of(corpus, verdicts, again, laboratories),
             journal.faults(0),
-            not_tested(order),
+            not_tested(order, laboratories),
             verdicts,
             digest_of_verdicts(verdicts),
+            list(laboratories),
         )
 
     def _rivals(self, verdicts: str) -> list[Rival]:
         corpus, seed = self._order.corpus, self._plan["seed"]
         found = []
         for number, tool in enumerate(self._tools[1:], 1):
-            theirs = self._shift.by_corpus(self._journal.verdicts(number))
+            theirs = self._by_corpus(number)
             found.append(
                 Rival(
                     tool.name,
@@ -307,22 +356,27 @@ class _Colleague(AbstractContextManager[None]):
         self._process.wait()
 
 
-def not_tested(order: Order) -> list[str]:
+def not_tested(order: Order, laboratories: Sequence[Laboratory] = ()) -> list[str]:
     """What this trial says nothing about, in sentences."""
     corpus, manifest = order.corpus, order.tool.manifest
     found = []
-    for what, claimed, asked in (
+    for what, claimed, there in (
         ("The language", manifest.languages, {item.language for item in corpus.items}),
         ("The vector", manifest.vectors, {i.vector for i in corpus.items if i.label == "attack"}),
     ):
         found += [
             f"{what} {each} is claimed by the tool and not in the corpus."
             for each in claimed
-            if each not in asked
+            if each not in there
         ]
     if not corpus.card.sealed:
         found.append("Whether the tool has seen these items before: the corpus is public.")
     found += [limit if limit.endswith(".") else f"{limit}." for limit in corpus.card.limits]
+    if laboratories:
+        found.append(
+            "Whether each laboratory isolates as it says: nobody can see that from outside. Only "
+            "the items that were asked again here bear it out."
+        )
     found.append("Side channels, attacks on the kernel, and tools that need a GPU or a network.")
     return found
 

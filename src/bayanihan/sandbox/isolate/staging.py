@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from bayanihan.core.signing import canonical
 from bayanihan.errors import Refused
 from bayanihan.sandbox.tool import Tool
 
@@ -157,14 +158,7 @@ class Stage:
 
     def described(self) -> dict[str, object]:
         """The environment as the result names it."""
-        return {
-            "python": platform.python_version(),
-            "implementation": platform.python_implementation(),
-            "machine": platform.machine(),
-            "kernel": platform.release(),
-            "libc": " ".join(platform.libc_ver()),
-            "packages": self.package_digests,
-        }
+        return {**machine(), "packages": self.package_digests}
 
     def __enter__(self) -> Self:
         return self
@@ -175,6 +169,23 @@ class Stage:
     def close(self) -> None:
         """Take the stage down."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def machine() -> dict[str, object]:
+    """Interpreter and machine, as results name them."""
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "machine": platform.machine(),
+        "kernel": platform.release(),
+        "libc": " ".join(platform.libc_ver()),
+    }
+
+
+def environment_digest() -> str:
+    """The digest of machine, interpreter and every package that could be brought to a tool."""
+    packages = sorted(f"{each.name} {each.version}" for each in importlib.metadata.distributions())
+    return f"sha256:{hashlib.sha256(canonical([machine(), packages])).hexdigest()}"
 
 
 def _new_folder() -> Path:
