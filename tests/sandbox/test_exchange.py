@@ -274,10 +274,9 @@ def world() -> Iterator[World]:
 def exits(world: World) -> Iterator[tuple[str, str]]:
     """Every address of trials, from the hub's own route table."""
     for handler in handlers(world.hub):
-        for path in sorted(handler.paths):
-            if path.startswith("/api/trials"):
-                for method in sorted(getattr(handler, "http_methods", {"GET"})):
-                    yield str(method), path
+        methods = sorted(getattr(handler, "http_methods", {"GET"}))
+        for path in handler.paths:
+            yield from ((str(each), path) for each in methods if path.startswith("/api/trials"))
 
 
 def test_only_the_scope_and_only_who_is_named_reach_a_trial(world: World) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from litestar import Request, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
 from litestar.response import File, Response
 
 from bayanihan.core.marking import Viewer
@@ -59,7 +60,10 @@ def _leaders(exchange: Exchange, upload: Upload) -> list[HTTPRouteHandler]:
 
     @put("/api/trials/{trial_id:str}/files/{name:str}", status_code=200)
     async def put_piece(
-        request: Request[Any, Any, Any], trial_id: str, name: str, at: int = 0
+        request: Request[Any, Any, Any],
+        trial_id: FromPath[str],
+        name: FromPath[str],
+        at: FromQuery[int] = 0,
     ) -> Response[bytes]:
         """A piece of the trial's `tool` or `training` file, or of its `questions`; `at` begins it.
 
@@ -79,21 +83,25 @@ def _leaders(exchange: Exchange, upload: Upload) -> list[HTTPRouteHandler]:
         return _json({})
 
     @post("/api/trials/{trial_id:str}/open", status_code=200)
-    async def open_trial(request: Request[Any, Any, Any], trial_id: str) -> Response[bytes]:
+    async def open_trial(
+        request: Request[Any, Any, Any], trial_id: FromPath[str]
+    ) -> Response[bytes]:
         """Let laboratories in: all of it has come."""
         viewer = _viewer(request)
         return _json(await exchange.soon(lambda: exchange.open(viewer, trial_id)))
 
     @get("/api/trials/{trial_id:str}/answers/{contestant:int}")
     async def show_answers(
-        request: Request[Any, Any, Any], trial_id: str, contestant: int
+        request: Request[Any, Any, Any], trial_id: FromPath[str], contestant: FromPath[int]
     ) -> Response[bytes]:
         """All answers of one contestant and whose each is, for who offered the trial."""
         viewer = _viewer(request)
         return _json(await exchange.soon(lambda: exchange.found(viewer, trial_id, contestant)))
 
     @delete("/api/trials/{trial_id:str}", status_code=200)
-    async def withdraw_trial(request: Request[Any, Any, Any], trial_id: str) -> Response[bytes]:
+    async def withdraw_trial(
+        request: Request[Any, Any, Any], trial_id: FromPath[str]
+    ) -> Response[bytes]:
         """Take a trial back: laboratories stop, and what they answered is gone."""
         viewer = _viewer(request)
         await exchange.soon(lambda: exchange.withdraw(viewer, trial_id))
@@ -110,13 +118,17 @@ def _laboratories(exchange: Exchange, upload: Upload) -> list[HTTPRouteHandler]:
         return _json({"trials": await exchange.soon(lambda: exchange.standings(viewer))})
 
     @get("/api/trials/{trial_id:str}")
-    async def show_trial(request: Request[Any, Any, Any], trial_id: str) -> Response[bytes]:
+    async def show_trial(
+        request: Request[Any, Any, Any], trial_id: FromPath[str]
+    ) -> Response[bytes]:
         """How a trial stands: answers so far, laboratories with what each said of itself."""
         viewer = _viewer(request)
         return _json(await exchange.soon(lambda: exchange.standing(viewer, trial_id)))
 
     @post("/api/trials/{trial_id:str}/leases", status_code=200)
-    async def take_shard(request: Request[Any, Any, Any], trial_id: str) -> Response[bytes]:
+    async def take_shard(
+        request: Request[Any, Any, Any], trial_id: FromPath[str]
+    ) -> Response[bytes]:
         """Lease a shard with its questions: `{lease}`, null where all are held or answered."""
         viewer = _viewer(request)
         with upload(request) as body:
@@ -126,7 +138,7 @@ def _laboratories(exchange: Exchange, upload: Upload) -> list[HTTPRouteHandler]:
 
     @post("/api/trials/{trial_id:str}/leases/{lease_id:str}", status_code=200)
     async def hand_in(
-        request: Request[Any, Any, Any], trial_id: str, lease_id: str
+        request: Request[Any, Any, Any], trial_id: FromPath[str], lease_id: FromPath[str]
     ) -> Response[bytes]:
         """Answers to a shard that you hold; refused whole once its lease has run out."""
         viewer = _viewer(request)
@@ -137,7 +149,10 @@ def _laboratories(exchange: Exchange, upload: Upload) -> list[HTTPRouteHandler]:
 
     @get("/api/trials/{trial_id:str}/leases/{lease_id:str}/files/{name:str}")
     async def show_file(
-        request: Request[Any, Any, Any], trial_id: str, lease_id: str, name: str
+        request: Request[Any, Any, Any],
+        trial_id: FromPath[str],
+        lease_id: FromPath[str],
+        name: FromPath[str],
     ) -> File:
         """The trial's `tool` or `training` file, for who holds a shard of it."""
         viewer = _viewer(request)

@@ -225,18 +225,19 @@ class Trial:
 
     def ask_again(self, places: Sequence[int], told: Told = lambda _: None) -> None:
         """Ask the tool some items again, each in a fresh sandbox."""
-        order, held = self._order, self._journal.again()
+        held = self._journal.again()
         with Stage(self._tools[0], self._desk.training()) as stage:
             self._environment = stage.described()
-            for place in places:
-                if place in held:
-                    continue
-                with Worker(order.isolator, stage, order.limits) as worker:
-                    verdict, _, _ = asked(worker, self._desk.question(place))
-                    self._journal.store_again(place, verdict)
-                    for cold_start_s in worker.cold_starts_s:
-                        self._journal.store_run(0, cold_start_s, worker.peak(), worker.bounded)
+            for place in (each for each in places if each not in held):
+                self._ask_fresh(stage, place)
                 told(1)
+
+    def _ask_fresh(self, stage: Stage, place: int) -> None:
+        with Worker(self._order.isolator, stage, self._order.limits) as worker:
+            verdict, _, _ = asked(worker, self._desk.question(place))
+            self._journal.store_again(place, verdict)
+            for cold_start_s in worker.cold_starts_s:
+                self._journal.store_run(0, cold_start_s, worker.peak(), worker.bounded)
 
     def _by_corpus(self, contestant: int) -> str:
         """A contestant's verdicts, as letters in the order of the corpus."""
