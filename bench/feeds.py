@@ -32,8 +32,6 @@ GOALS = Path(__file__).with_name("goals_feeds.toml")
 CHANGES = 100
 LIST_ENTRIES = 500_000
 BATCH = 1_000
-# Formats that are made as a whole are not measured above this size.
-WHOLE_LIMIT = 100_000
 
 _SCREENED = 200_000
 _MIB = 1024 * 1024
@@ -165,9 +163,7 @@ def judge(board: goals.Board, rows: dict[str, list[Made]]) -> None:
     if deltas:
         before_s, after_s = map(sum, zip(*deltas, strict=True))
         board.beside("F1-growth", after_s * 1_000, before_s * 1_000)
-    steps = [
-        (small.remake_s, large.remake_s) for small, large in pairs if not FORMATS[small.feed].whole
-    ]
+    steps = [(small.remake_s, large.remake_s) for small, large in pairs]
     if steps:
         before_s, after_s = map(sum, zip(*steps, strict=True))
         board.beside("F2-remake", after_s * 1_000, before_s * 1_000)
@@ -180,10 +176,7 @@ def measured(size: int) -> list[Made]:
         _, seconds = timed(lambda: bench.fill(size))
         print(f"{size} indicators appended and folded in {seconds:.1f} s", flush=True)
         found = []
-        for feed, format_ in FORMATS.items():
-            if format_.whole and size > WHOLE_LIMIT:
-                print(f"{feed}: made as a whole at each change, so measured to {WHOLE_LIMIT} only")
-                continue
+        for feed in FORMATS:
             made, seconds = timed(partial(bench.measure, feed))
             found.append(made)
             print(f"{feed}: {made.items} items in {seconds:.1f} s", flush=True)

@@ -37,10 +37,10 @@ def test_the_worst_feed_is_judged(board: Board) -> None:
     }
 
 
-def test_feeds_that_are_made_as_a_whole_are_not_held_to_the_step(board: Board) -> None:
+def test_feeds_of_numbered_rules_are_held_to_the_step_like_any_other(board: Board) -> None:
     name = "suricata.rules"
     judge(board, {name: [made(name, 100), made(name, 1_000, remake_s=9.0)]})
-    assert "F2-remake" not in board.findings
+    assert board.findings["F2-remake"].ours == 9_000.0
     assert board.findings["F1-delta"].ours == 10.0
 
 

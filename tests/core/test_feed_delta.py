@@ -15,8 +15,8 @@ HEAD = ("# head", "# more")
 TAIL = ("end",)
 
 
-def delta_of(old: set[str], new: set[str], head: tuple[str, ...] = HEAD) -> Delta:
-    after = parts(head, sorted(new), TAIL)
+def delta_of(old: set[str], new: set[str], head: tuple[str, ...] = HEAD, end: str = "\n") -> Delta:
+    after = parts(head, sorted(new), TAIL, end)
     return Delta(
         feed="x",
         since="1",
@@ -31,6 +31,7 @@ def delta_of(old: set[str], new: set[str], head: tuple[str, ...] = HEAD) -> Delt
         tail=TAIL,
         added=tuple(sorted(new - old)),
         removed=tuple(sorted(old - new)),
+        end=end,
     )
 
 
@@ -39,6 +40,16 @@ def test_a_delta_leads_from_one_file_to_the_other(old: set[str], new: set[str]) 
     delta = delta_of(old, new, ("# another head",))
     result = apply(parts(HEAD, sorted(old), TAIL).body(), delta)
     assert result == parts(("# another head",), sorted(new), TAIL).body()
+
+
+TEXTS = st.sets(st.text("ab.\n/", max_size=8).filter(lambda text: "//\n" not in text), max_size=20)
+
+
+@given(TEXTS, TEXTS)
+def test_a_delta_of_texts_leads_from_one_file_to_the_other(old: set[str], new: set[str]) -> None:
+    end = "\n// end\n"
+    result = apply(parts(HEAD, sorted(old), TAIL, end).body(), delta_of(old, new, HEAD, end))
+    assert result == parts(HEAD, sorted(new), TAIL, end).body()
 
 
 @given(LINES, LINES, LINES)
@@ -65,6 +76,8 @@ def test_what_was_tampered_with_is_refused() -> None:
         msgspec.structs.replace(delta, head_lines=9),
         msgspec.structs.replace(delta, head_lines=-1),
         msgspec.structs.replace(delta, tail_lines=-1),
+        msgspec.structs.replace(delta, end=""),
+        msgspec.structs.replace(delta, end="\nc"),
         msgspec.structs.replace(delta, digest="tree-sha-256=" + "0" * 64),
     ):
         with pytest.raises(Refused):

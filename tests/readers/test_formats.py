@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,7 +22,7 @@ from bayanihan.core.pattern import read
 from bayanihan.errors import Refused
 from bayanihan.readers.feeds import FORMATS, Format, Heading, Item, Rendered, render
 from bayanihan.readers.feeds.edl import PALO_ALTO_LIMIT
-from bayanihan.readers.feeds.format import uncovered
+from bayanihan.readers.feeds.format import uncovered, written
 from bayanihan.readers.feeds.rule_ids import FIRST, RANGE_SIZE, numbered, range_of
 from bayanihan.readers.feeds.rule_text import (
     one_rule_refusal,
@@ -111,9 +111,7 @@ def test_each_type_is_carried_or_refused_with_a_sentence(record: Record, name: s
     ]
     assert carried, "every format carries something"
     format_ = FORMATS[name]
-    body = render(format_, carried, HEADING)
-    if format_.pages is not None:
-        body = b"".join(format_.pages(carried, HEADING).values())
+    body = b"".join([file.body() for file in written(format_, carried, HEADING).values()])
     text = body.decode().replace("\\.", ".").replace('\\"', '"').replace("\\n", "\n")
     for item in carried:
         assert any(trace in text for trace in traces(item)), item
@@ -252,14 +250,16 @@ def test_the_misp_feed_is_whole(record: Record) -> None:
     record.push(named("three-evil.com"), valid_from="2026-02-01T00:00:00Z")
     found = version(record, "misp/manifest.json")
     manifest = json.loads(found.body)
+    canary = [name for name, entry in manifest.items() if "Bayanihan feed" in entry["info"]]
+    assert f"version: {found.etag}" in manifest.pop(canary[0])["info"]
     assert {entry["date"] for entry in manifest.values()} == {"2026-01-01", "2026-02-01"}
     values = []
     for name in manifest:
-        event = json.loads(found.pages[f"misp/{name}.json"])["Event"]
+        event = json.loads(found.pages[f"misp/{name}.json"].body())["Event"]
         assert event["uuid"] == name
         values += [attribute["value"] for attribute in event["Attribute"]]
     assert sorted(values) == ["one-evil.com", "three-evil.com", "two-evil.com"]
-    hashes = found.pages["misp/hashes.csv"].decode().splitlines()
+    hashes = found.pages["misp/hashes.csv"].body().decode().splitlines()
     assert len(hashes) == 3
     assert {line.split(",")[1] for line in hashes} == set(manifest)
 
@@ -332,6 +332,25 @@ SIGMA = "title: x\nlogsource: {category: dns}\ndetection: {a: {query: b}, condit
 )
 def test_a_member_s_sigma_rule_is_one_rule(text: str, good: bool) -> None:
     assert (sigma_refusal(text) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("refusal", "text"),
+    [
+        (yara_refusal, "rule one { condition: true\n// end of rule\n}"),
+        (yara_refusal, "rule one { condition: true }\n// end of rule"),
+        (yara_refusal, "rule bayanihan_canary { condition: true }"),
+        (sigma_refusal, SIGMA + "# end of rule\nlevel: low\n"),
+        (sigma_refusal, "---\n# end of rule\n" + SIGMA),
+        (sigma_refusal, SIGMA + "description: |\n    x\n# end of rule\n"),
+    ],
+)
+def test_a_rule_that_would_part_others_is_refused(
+    refusal: Callable[[str], str | None], text: str
+) -> None:
+    assert (refusal(text) or "").startswith(("It holds the line", "Its name is"))
+    near = text.replace("end of rule", "end of a rule").replace("canary", "bird")
+    assert refusal(near) is None
 
 
 # --- properties ------------------------------------------------------------------------------
@@ -420,12 +439,18 @@ def test_the_misp_feed_loads_in_pymisp(record: Record) -> None:
         + f" OR [file:hashes.'SHA-256' = '{'d' * 63}e'] OR [email-addr:value = 'a@evil.com']"
     )
     found = version(record, "misp/manifest.json")
-    pages = [body for name, body in found.pages.items() if name.endswith(".json")]
-    assert pages
+    pages = [page.body() for name, page in found.pages.items() if name.endswith(".json")]
+    assert len(pages) == 2
     for body in pages:
         event = pymisp.MISPEvent()
         event.load(json.loads(body))
         types = {attribute.type for attribute in event.attributes}
-        assert types == {"domain", "ip-dst", "url", "sha256", "email-src"}
+        assert event.info.startswith("Bayanihan feed") or types == {
+            "domain",
+            "ip-dst",
+            "url",
+            "sha256",
+            "email-src",
+        }
         for attribute in event.attributes:
             assert attribute.category in event.describe_types["categories"]

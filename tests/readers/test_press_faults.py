@@ -15,7 +15,7 @@ import pytest
 from bayanihan.core.feed_delta import apply
 from bayanihan.core.marking import PUBLIC
 from bayanihan.errors import Unavailable
-from bayanihan.readers.feeds import FORMATS, Judge, Press
+from bayanihan.readers.feeds import FORMATS, Judge, Press, private_file
 from bayanihan.readers.feeds import stock as stocks
 from bayanihan.readers.feeds.gate import Verdict
 from tests.readers.record import (
@@ -90,7 +90,7 @@ def full_disk(size_bytes: int = 32 * 1024) -> Iterator[None]:
 
 @pytest.fixture
 def small_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stocks, "_CACHE_KIB", 64)
+    monkeypatch.setattr(private_file, "CACHE_KIB", 64)
 
 
 @pytest.mark.usefixtures("small_cache")

@@ -3,7 +3,8 @@ r"""What changed between two versions of a feed, and a digest that both sides ca
 A feed's file is a head, then lines in order, each once, then a tail. A `Delta` gives the new
 head and tail, and the lines to add and to remove. Both are said as they are in the end, not
 as steps: a line to add may be there already, and one to remove may be gone, so that one
-delta serves every version that bore the same cursor.
+delta serves every version that bore the same cursor. Where lines are texts of several lines,
+`end` says what ends each of them.
 
 The digest of a file is that of its head, its tail and its chunks. A chunk ends behind a line
 whose CRC-32 divides by `CHUNK_LINES`, so that where chunks end follows from the lines alone,
@@ -49,6 +50,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     tail: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    end: str = "\n"
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -83,20 +85,21 @@ def ends_chunk(line: bytes) -> bool:
     return zlib.crc32(line) % CHUNK_LINES == 0
 
 
-def parts(head: Sequence[str], lines: Iterable[str], tail: Sequence[str]) -> Parts:
+def parts(head: Sequence[str], lines: Iterable[str], tail: Sequence[str], end: str = "\n") -> Parts:
     """A file of these lines, given without their ends. `lines` ascend, each comes once."""
     chunks: list[bytes] = []
     chunk: list[bytes] = []
+    between = end.encode()
     for line in lines:
         text = line.encode()
         chunk.append(text)
         if ends_chunk(text):
             chunk.append(b"")
-            chunks.append(b"\n".join(chunk))
+            chunks.append(between.join(chunk))
             chunk = []
     if chunk:
         chunk.append(b"")
-        chunks.append(b"\n".join(chunk))
+        chunks.append(between.join(chunk))
     return assembled(head, chunks, tail)
 
 
@@ -122,12 +125,12 @@ def apply(body: bytes, delta: Delta) -> bytes:
     """
     lines = body.decode().split("\n")[:-1]
     end = len(lines) - delta.tail_lines
-    if delta.head_lines < 0 or delta.tail_lines < 0 or end < delta.head_lines:
+    if delta.head_lines < 0 or delta.tail_lines < 0 or end < delta.head_lines or not delta.end:
         raise Refused("bad-value", "The file is not one that this delta changes", where="since")
-    kept = set(lines[delta.head_lines : end])
+    kept = set(_of_texts(lines[delta.head_lines : end], delta.end))
     kept.difference_update(delta.removed)
     kept.update(delta.added)
-    result = parts(delta.head, sorted(kept), delta.tail)
+    result = parts(delta.head, sorted(kept), delta.tail, delta.end)
     if result.digest != delta.digest:
         raise Refused("bad-value", "The changed file has another digest", where="digest")
     return result.body()
@@ -136,6 +139,13 @@ def apply(body: bytes, delta: Delta) -> bytes:
 def signed_text(feed: str, cursor: str, digest: str) -> bytes:
     """What a hub signs about a version: its feed, its cursor and the digest with its label."""
     return f"bayanihan-feed-1\n{feed}\n{cursor}\n{digest}\n".encode()
+
+
+def _of_texts(lines: list[str], end: str) -> list[str]:
+    """What ends with `end` each, from lines that end with an end of line each."""
+    if end == "\n":
+        return lines
+    return "".join([f"{line}\n" for line in lines]).split(end)[:-1]
 
 
 def _joined(lines: Sequence[str]) -> bytes:

@@ -45,6 +45,17 @@ _ZSTD_LEVEL = 6
 _Made = TypeVar("_Made")
 
 
+class Page(Protocol):
+    """One of the files of a feed that is a folder."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the file."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """The file, a piece at a time."""
+
+
 class Version(Protocol):
     """What is served of one version of a feed. See `feeds.Rendered`."""
 
@@ -64,7 +75,7 @@ class Version(Protocol):
         """Whether the digest and the signature are known already."""
 
     @property
-    def pages(self) -> Mapping[str, bytes]:
+    def pages(self) -> Mapping[str, Page]:
         """The other files of a feed that is a folder, by name."""
 
     @property
@@ -346,14 +357,14 @@ class Body(msgspec.Struct, frozen=True):
 def _file(found: Version, path: str) -> Body:
     """A file of a feed; the feed's own, or one of its folder."""
     if path == found.feed:
-        size_bytes = found.size_bytes - sum(map(len, found.pages.values()))
+        size_bytes = found.size_bytes - sum([page.size_bytes for page in found.pages.values()])
         return Body(found.pieces, size_bytes, found.media_type)
     start = "exercise-" if path.startswith("exercise-") else ""
     page = found.pages.get(path.removeprefix(start))
     if page is None:
         raise Refused("not-found", "There is no such file in this feed", where="feed")
     kind = "text/csv" if path.endswith(".csv") else "application/json"
-    return Body(lambda: iter((page,)), len(page), kind)
+    return Body(page.pieces, page.size_bytes, kind)
 
 
 def _answer(body: Body, headers: dict[str, str], *, empty: bool) -> Response[bytes] | Stream:

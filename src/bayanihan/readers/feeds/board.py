@@ -2,8 +2,8 @@
 
 Made by one walk through the stock, then brought further by what changed there. A name that
 another one covers has no lines, so a change of a name is a change of the names below it too.
-What depends on all items at once (numbers of rules, folders of files, the newest so many for a
-device) is made anew as a whole; see `Format`.
+Which lines an item has is a `Writer`'s to say, who also knows where one item's depend on
+another's. Only the newest so many for a device are made anew as a whole.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bayanihan.core.identifiers import IDENTIFIERS
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import Format, Heading, Item, lines_of, waits, why_not
+from bayanihan.readers.feeds.format import Format, Item, Writer, waits, why_not
 from bayanihan.readers.feeds.left_out import LISTED_LIMIT, LeftOut, Listed, shown
-from bayanihan.readers.feeds.lines import File, Lines, ended
+from bayanihan.readers.feeds.lines import Lines
+from bayanihan.readers.feeds.numbered_lines import NumberedLines
+from bayanihan.readers.feeds.plain_lines import PlainLines
+from bayanihan.readers.feeds.rival_lines import RivalLines
 from bayanihan.readers.feeds.shelf import KEPT_LIMIT_BYTES, Key
 from bayanihan.readers.feeds.stock import Change, Stock, Walk, place
 
@@ -30,14 +33,14 @@ class Board:
     Args:
         format_: the feed's.
         hub: the hub's name.
+        feed: the name it is served under.
     """
 
-    def __init__(self, format_: Format, hub: str) -> None:
+    def __init__(self, format_: Format, hub: str, feed: str) -> None:
         self.lock = threading.Lock()
         self.format = format_
+        self.writer = _writer_of(format_, hub, feed, self._is_inside)
         self.lines = Lines()
-        # For a format whose lines are no single ones: the texts between head and tail.
-        self.texts: list[str] = []
         # What came inside since the last `settle`, by its place; None before the first.
         self.news: dict[str, Item] | None = None
         # What came inside since the last `ask`; None before one, and after a walk.
@@ -47,17 +50,14 @@ class Board:
         self._held = Listed()
         self._refused = Listed()
         self._cut = Listed()
-        self._hub = hub
         self._poison: Poison = {}
         self._poison_next: Poison = {}
         self._number = -1
-        # Lines that several items have: how many beyond the first.
-        self._extra: Counter[bytes] = Counter()
 
     @property
     def levels(self) -> Counter[str]:
         """How many items it carries of each TLP level."""
-        return self._kept if self._cut.total else +self._levels
+        return self._kept if self._cut.total else self._levels - self.writer.lost
 
     def advance(self, stock: Stock, poison: Poison) -> None:
         """Bring it to the stock as it is; `poison` is what the engine refuses, with the reasons."""
@@ -76,23 +76,20 @@ class Board:
                 if not changes:
                     self._number = stock.number
                     return
-                if not self.format.whole:
-                    self._change(stock, changes)
-                    return
+                self._change(stock, changes)
+                return
         while not self._make(stock, poison):
             pass
 
     def content(self) -> bytes:
         """A digest of all that is between head and tail."""
-        texts = [text.encode() for text in self.texts]
-        return hashlib.sha256(b"".join([*(c.digest for c in self.lines.chunks), *texts])).digest()
+        digests = [each.digest for each in self.lines.chunks]
+        return hashlib.sha256(b"".join([*digests, self.writer.content()])).digest()
 
-    def file(self, heading: Heading) -> File:
-        """The file as it is now."""
-        head, tail = ended(self.format.head(heading)), ended(self.format.tail(heading))
-        if self.format.single:
-            return File(head, tuple(self.lines.chunks), tail)
-        return File(head + ended(self.texts), (), tail)
+    @property
+    def kept_bytes(self) -> int:
+        """What it takes in memory, about."""
+        return self.lines.kept_bytes + self.writer.kept_bytes
 
     def ask(self) -> None:
         """What is there now is going to be looked at; what comes from here on is not."""
@@ -117,80 +114,38 @@ class Board:
         """What the format cannot say: the first of it, and how much it is."""
         types = {type_ for (type_, _), count in stock.counts.items() if count} - self.format.types
         total = sum(count for (type_, _), count in stock.counts.items() if type_ in types)
-        listed = self._refused.listed() + self._cut.listed()
+        beaten = self.writer.refused
+        listed = self._refused.listed() + beaten.listed() + self._cut.listed()
         # What points to a person is counted, and shown to nobody here: see `match_list`.
         for item in stock.first_of(types.difference(IDENTIFIERS), LISTED_LIMIT):
             why = why_not(item.type, self.format.types)
             listed.append(LeftOut(shown(item.type, item.value), item.type, why, item.ids[0]))
         listed += [LeftOut(each.text, "pattern", each.why, each.object_id) for each in stock.rest]
-        total += self._refused.total + self._cut.total + stock.rest_total
+        total += self._refused.total + beaten.total + self._cut.total + stock.rest_total
         return listed[:LISTED_LIMIT], total
 
     def _make(self, stock: Stock, poison: Poison) -> bool:
         """By a walk; False where the stock was made anew meanwhile."""
-        self._levels, self._extra = Counter(), Counter()
+        self._levels = Counter()
         self._held, self._refused, self._cut = Listed(), Listed(), Listed()
         self.news = self._since_asked = None
-        self.texts = []
         self._number, self._poison, self._poison_next = -1, poison, poison
+        self.writer.clear()
         walk = Walk(stock)
-        lines: list[bytes] = []
-        items: dict[str, Item] = {}
-        above = ""
         for page in walk.pages():
             for item in page:
-                if not self._take(item, 1) or self.format.limit:
-                    continue
-                if self.format.whole:
-                    items[place(item.type, item.value)] = item
-                    continue
-                below = self._covers(item)
-                if below and above and item.value.endswith(above):
-                    continue
-                above = f".{item.value}" if below else above
-                lines += [line.encode() for line in self.format.lines(item)]
-        self._write(lines)
+                if self._take(item, 1) and not self.format.limit:
+                    self.writer.walk(item)
+        self.lines = self._of(self.writer.walked())
         with stock.lock:
             changes = stock.since(walk.number)
             if changes is None:
                 return False
-            missed = [change for change in changes if walk.missed(change)]
-            if not self.format.whole:
-                self._change(stock, missed)
-                return True
-            for change in missed:
-                self._count(change, items)
-        self._write_whole(list(items.values()))
-        self._number = stock.number if not missed else changes[-1].number
+            self._change(stock, [change for change in changes if walk.missed(change)])
         return True
 
-    def _count(self, change: Change, items: dict[str, Item]) -> None:
-        """Count a change in, where the lines are made anew."""
-        if change.old is not None and self._take(change.old, -1):
-            items.pop(change.place, None)
-        if change.new is not None and self._take(change.new, 1):
-            items[change.place] = change.new
-
-    def _write(self, lines: list[bytes]) -> None:
-        lines.sort()
-        unique: list[bytes] = []
-        for line in lines:
-            if unique and unique[-1] == line:
-                self._extra[line] += 1
-            else:
-                unique.append(line)
-        self.lines = Lines(unique)
-
-    def _write_whole(self, items: list[Item]) -> None:
-        """What is between head and tail, where it depends on all items at once."""
-        together = lines_of(self.format, items, self._hub)
-        for item, why in together.refused:
-            self._levels[item.level] -= 1
-            self._refused.add(place(item.type, item.value), item, why)
-        if self.format.single:
-            self._write([line.encode() for line in together.lines])
-        else:
-            self.texts = sorted(set(together.lines))
+    def _of(self, lines: list[bytes]) -> Lines:
+        return Lines(lines, self.format.end.encode())
 
     def _cut_to(self, stock: Stock) -> None:
         """The newest, as many as the device takes; this costs what the device takes."""
@@ -211,85 +166,33 @@ class Board:
             else:
                 break
         self._cut.total = max(0, over)
-        self._extra = Counter()
-        self._write(lines)
+        self.lines = self._of(sorted(set(lines)))
 
     def _change(self, stock: Stock, changes: Iterable[Change]) -> None:
         """What changed, in order."""
-        net: Counter[bytes] = Counter()
-        names: dict[str, Item] = {}
         news = [each for each in (self.news, self._since_asked) if each is not None]
         for change in changes:
             if change.old is not None and self._take(change.old, -1):
                 for each in news:
                     each.pop(change.place, None)
-                self._note(change.old, -1, net, names)
+                self.writer.note(change.old, -1)
             if change.number == _POISONED:
                 self._poison = self._poison_next
             if change.new is not None and self._take(change.new, 1):
                 for each in news:
                     each[change.place] = change.new
-                self._note(change.new, 1, net, names)
+                self.writer.note(change.new, 1)
         self._poison = self._poison_next
         self._number = stock.number
         over = self._cut.total or self._levels.total() > self.format.limit
         if self.format.limit and (over or not self.lines.chunks):
+            self.writer.clear()
             self._cut_to(stock)
         else:
-            self.lines.edit(self._counted(net) | self._of_names(stock, names))
+            self.lines.edit(self.writer.settled(stock, self.lines.has))
 
-    def _note(self, item: Item, more: int, net: Counter[bytes], names: dict[str, Item]) -> None:
-        if self._covers(item):
-            names[item.value] = item
-            return
-        for line in self.format.lines(item):
-            net[line.encode()] += more
-
-    def _covers(self, item: Item) -> bool:
-        return self.format.covers and item.type == "domain"
-
-    def _counted(self, net: Mapping[bytes, int]) -> dict[bytes, bool]:
-        """Which lines shall be there, where several items may have the same one."""
-        want: dict[bytes, bool] = {}
-        for line, more in net.items():
-            if more > 0:
-                more -= not self.lines.has(line)
-                want[line] = True
-                if more:
-                    self._extra[line] += more
-            elif more < 0:
-                left = self._extra.pop(line, 0) + more
-                if left < 0:
-                    want[line] = False
-                elif left:
-                    self._extra[line] = left
-        return want
-
-    def _of_names(self, stock: Stock, names: Mapping[str, Item]) -> dict[bytes, bool]:
-        """Which lines of these names, and of those below them, shall be there."""
-        want: dict[bytes, bool] = {}
-        known: dict[str, bool] = {}
-        for name, named in names.items():
-            for item in (named, *stock.below(name)):
-                there = self._is_inside(stock, item.value, known) and not self._is_below(
-                    stock, item.value, known
-                )
-                want |= dict.fromkeys([line.encode() for line in self.format.lines(item)], there)
-        return want
-
-    def _is_inside(self, stock: Stock, name: str, known: dict[str, bool]) -> bool:
-        if name not in known:
-            found = stock.at("domain", name)
-            known[name] = found is not None and self._standing(found) is None
-        return known[name]
-
-    def _is_below(self, stock: Stock, name: str, known: dict[str, bool]) -> bool:
-        above = name.partition(".")[2]
-        while above:
-            if self._is_inside(stock, above, known):
-                return True
-            above = above.partition(".")[2]
-        return False
+    def _is_inside(self, item: Item) -> bool:
+        return self._standing(item) is None
 
     def _take(self, item: Item, more: int) -> bool:
         """Count an item in or out; whether it is inside."""
@@ -331,6 +234,16 @@ class Board:
 _POISONED = -1
 
 
+def _writer_of(format_: Format, hub: str, feed: str, inside: Callable[[Item], bool]) -> Writer:
+    if format_.writer is not None:
+        return format_.writer(hub, feed)
+    if format_.rules is not None:
+        return NumberedLines(format_.rules, hub)
+    if format_.rival is not None:
+        return RivalLines(format_, format_.rival)
+    return PlainLines(format_, inside)
+
+
 def sayable(format_: Format, item: Item) -> bool:
     """Whether a format can say an item's mode; a rule for the wire has an action of its own."""
     if item.type in {"suricata", "snort"}:
@@ -350,7 +263,7 @@ class Boards:
         if found is None:
             found = self._kept[key] = make()
         self._kept.move_to_end(key)
-        kept_bytes = sum(board.lines.kept_bytes for board in self._kept.values())
+        kept_bytes = sum(board.kept_bytes for board in self._kept.values())
         while len(self._kept) > 1 and kept_bytes > KEPT_LIMIT_BYTES:
-            kept_bytes -= self._kept.popitem(last=False)[1].lines.kept_bytes
+            kept_bytes -= self._kept.popitem(last=False)[1].kept_bytes
         return found

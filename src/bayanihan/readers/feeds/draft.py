@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from bayanihan.readers.feeds.format import Format, Heading, Item, lines_of
+from bayanihan.readers.feeds.format import Format, Heading, Item, written
 from bayanihan.readers.feeds.left_out import LeftOut
 from bayanihan.readers.feeds.lines import File
 
@@ -21,7 +21,7 @@ class Draft(msgspec.Struct, frozen=True):
     format: Format
     heading: Heading
     file: File
-    pages: Mapping[str, bytes]
+    pages: Mapping[str, File]
     news: Sequence[Item] | None
     items: Callable[[], Iterator[Item]]
     position: int
@@ -38,28 +38,20 @@ class Draft(msgspec.Struct, frozen=True):
 
     def only(self, items: Sequence[Item]) -> Mapping[str, bytes]:
         """The files with some of the items alone."""
-        if self.format.pages is not None:
-            return self.format.pages(items, self.heading)
-        lines = lines_of(self.format, items, self.heading.hub).lines
-        every = [
-            *self.format.head(self.heading),
-            *sorted(set(lines)),
-            *self.format.tail(self.heading),
-            "",
-        ]
-        return {self.format.name: "\n".join(every).encode()}
+        files = written(self.format, items, self.heading)
+        return {name: file.body() for name, file in files.items()}
 
 
 class Files(Mapping[str, bytes]):
     """A file and what lies beside it, by name. The file is put together when it is asked for."""
 
-    def __init__(self, name: str, file: File, pages: Mapping[str, bytes]) -> None:
+    def __init__(self, name: str, file: File, pages: Mapping[str, File]) -> None:
         self._name = name
         self._file = file
         self._pages = pages
 
     def __getitem__(self, name: str) -> bytes:
-        return self._file.body() if name == self._name else self._pages[name]
+        return (self._file if name == self._name else self._pages[name]).body()
 
     def __iter__(self) -> Iterator[str]:
         yield self._name

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from bayanihan.core import moment
 from bayanihan.core.observables import Observable
 from bayanihan.readers.active import FOREVER_US
+from bayanihan.readers.feeds.left_out import Listed
+from bayanihan.readers.feeds.lines import File, Lines, ended
+from bayanihan.readers.feeds.rule_ids import numbered
+from bayanihan.readers.feeds.rule_text import renumbered
 
 EXERCISE_PREFIX = "exercise-"
 
@@ -44,6 +50,7 @@ class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
     `ids` are the objects that name it, `level` the strictest TLP level that it was told
     under. It holds from `valid_from_us` until before `valid_until_us` (`FOREVER_US`: no end).
     `mode` and the reason `why` are what `decide` says, as are its numbers for the budget.
+    `since_us` is when it last became what it is: told, begun, or decided otherwise.
     """
 
     type: str
@@ -57,6 +64,7 @@ class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
     why: str = ""
     in_hour: int = 0
     in_place: int = 0
+    since_us: int = 0
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -80,6 +88,69 @@ class Heading(msgspec.Struct, frozen=True):
     hub: str = "bayanihan"
 
 
+class Around(Protocol):
+    """What the items stand among. See `stock.Stock`."""
+
+    def at(self, type_: str, value: str) -> Item | None:
+        """A value, if it is there now."""
+
+    def below(self, name: str) -> Iterable[Item]:
+        """The domain names below one."""
+
+
+class Writer:
+    """Makes the lines of a feed, and keeps what it needs to change them as items come and go.
+
+    First comes a walk: `clear`, then `walk` for each item in order of place, then `walked`.
+    After that, `note` for each item that comes or goes, and then `settled`.
+
+    `lost` counts the items, by level, that found no place beside others, and `refused` lists
+    them. Not safe for two threads.
+    """
+
+    def __init__(self) -> None:
+        self.lost: Counter[str] = Counter()
+        self.refused = Listed()
+
+    def clear(self) -> None:
+        """Nothing is there any more: a walk begins."""
+        self.lost, self.refused = Counter(), Listed()
+
+    def walk(self, item: Item) -> None:
+        """One item of a walk."""
+        raise NotImplementedError
+
+    def walked(self) -> list[bytes]:
+        """The lines of all that was walked, ascending, each once."""
+        raise NotImplementedError
+
+    def note(self, item: Item, more: int) -> None:
+        """An item came (`more` is 1), or went (-1)."""
+        raise NotImplementedError
+
+    def settled(self, around: Around, has: Callable[[bytes], bool]) -> dict[bytes, bool]:
+        """Which lines shall be there after what was noted, and which shall not.
+
+        Args:
+            around: the items as they are now.
+            has: whether a line is there yet.
+        """
+        raise NotImplementedError
+
+    def pages(self, heading: Heading) -> Mapping[str, File]:
+        """The other files of a feed that is a folder, by name."""
+        return {}
+
+    def content(self) -> bytes:
+        """A digest of what is in these, whatever the heading."""
+        return b""
+
+    @property
+    def kept_bytes(self) -> int:
+        """What is kept in memory beside the lines, about."""
+        return 0
+
+
 def _nothing(heading: Heading) -> list[str]:
     return []
 
@@ -99,11 +170,14 @@ class Format(msgspec.Struct, frozen=True):
         tail: the lines after the items' lines.
         covers: whether a listed name takes all names below it along: these then have no
             lines of their own.
-        together: instead of `lines`, where one item's lines depend on the others: from all
-            items and the hub's name the lines, and the items that found no place.
-        pages: other files that belong to this one, by name, for a feed that is a folder.
+        rules: instead of `lines`, where each line is a rule with a number that no other one
+            has: each rule of an item without its number, under a name of its own.
+        rival: for items that cannot stand beside each other: a name of which only the first
+            item in order of value has lines.
+        writer: for a feed that is a folder of files: what makes it, for a hub and a feed's name.
         limit: how many items the engine can take; 0 where it says nothing. The newest stay.
-        single: whether each of `lines` is one line, so that changes of lines can be told.
+        end: what ends each of `lines` in the file: more than an end of line where these are
+            texts of several lines. Stands in none of them.
         check: what a strict reader of ours finds wrong with a whole file; None if nothing.
         per_hour, per_place: the change budget: how many new values of one member block within
             an hour, and how many on one network or host; 0 for no budget.
@@ -120,19 +194,15 @@ class Format(msgspec.Struct, frozen=True):
     canary: str
     tail: Callable[[Heading], list[str]] = _nothing
     covers: bool = False
-    together: Callable[[Sequence[Item], str], Together] | None = None
-    pages: Callable[[Sequence[Item], Heading], dict[str, bytes]] | None = None
+    rules: Callable[[Item], Sequence[tuple[str, str]]] | None = None
+    rival: Callable[[Item], str] | None = None
+    writer: Callable[[str, str], Writer] | None = None
     limit: int = 0
-    single: bool = True
+    end: str = "\n"
     check: Callable[[bytes], str | None] | None = None
     modes: frozenset[str] = BLOCKING
     per_hour: int = 0
     per_place: int = 0
-
-    @property
-    def whole(self) -> bool:
-        """Whether its lines depend on all items at once, so that a change makes all anew."""
-        return self.pages is not None or self.together is not None or not self.single
 
 
 def waits(format_: Format, item: Item) -> str | None:
@@ -152,34 +222,48 @@ def waits(format_: Format, item: Item) -> str | None:
     return None
 
 
-class Together(msgspec.Struct, frozen=True):
-    """The lines of all items of a format, and the items that have none, with the reason."""
-
-    lines: list[str]
-    refused: tuple[tuple[Item, str], ...] = ()
+def beaten(name: str) -> str:
+    """Why an item has no place because of its name."""
+    return f"Another rule is called `{name}` already."
 
 
-def lines_of(format_: Format, items: Sequence[Item], hub: str) -> Together:
+def lines_of(format_: Format, items: Sequence[Item], hub: str) -> list[str]:
     """The lines between head and tail, in any order. `items` can all be expressed."""
-    if format_.pages is not None:
-        return Together([])
-    if format_.together is not None:
-        return format_.together(items, hub)
+    if format_.rules is not None:
+        rules = {name: text for item in items for name, text in format_.rules(item)}
+        numbers = numbered(rules, hub)
+        return [renumbered(text, numbers[name]) for name, text in rules.items()]
+    if format_.rival is not None:
+        first: dict[str, Item] = {}
+        for item in sorted(items, key=lambda item: item.value):
+            first.setdefault(format_.rival(item), item)
+        items = list(first.values())
     listed = uncovered(items) if format_.covers else items
-    return Together([line for item in listed for line in format_.lines(item)])
+    return [line for item in listed for line in format_.lines(item)]
+
+
+def written(format_: Format, items: Sequence[Item], heading: Heading) -> dict[str, File]:
+    """All files of a feed by name. `items` can all be expressed."""
+    pages: Mapping[str, File] = {}
+    if format_.writer is None:
+        lines = sorted({line.encode() for line in lines_of(format_, items, heading.hub)})
+    else:
+        writer = format_.writer(heading.hub, heading.feed)
+        for item in items:
+            writer.walk(item)
+        lines, pages = writer.walked(), writer.pages(heading)
+    return {format_.name: filed(format_, Lines(lines, format_.end.encode()), heading), **pages}
+
+
+def filed(format_: Format, lines: Lines, heading: Heading) -> File:
+    """The file of some lines."""
+    head, tail = ended(format_.head(heading)), ended(format_.tail(heading))
+    return File(head, tuple(lines.chunks), tail)
 
 
 def render(format_: Format, items: Sequence[Item], heading: Heading) -> bytes:
-    """The whole file. `items` are in order of (type, value), all of them expressible."""
-    if format_.pages is not None:
-        return format_.pages(items, heading)[format_.name]
-    return written(format_, lines_of(format_, items, heading.hub).lines, heading)
-
-
-def written(format_: Format, lines: Iterable[str], heading: Heading) -> bytes:
-    """The file of some lines, in any order, a line that comes twice written once."""
-    every = [*format_.head(heading), *sorted(set(lines)), *format_.tail(heading), ""]
-    return "\n".join(every).encode()
+    """The whole file. `items` can all be expressed."""
+    return written(format_, items, heading)[format_.name].body()
 
 
 def uncovered(items: Sequence[Item]) -> list[Item]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 
 from bayanihan.readers.active import RULE_TYPES
-from bayanihan.readers.feeds.format import Item
 
 LISTED_LIMIT = 1_000
 
@@ -25,6 +26,22 @@ class LeftOut(msgspec.Struct, frozen=True):
     mode: str = "held"
 
 
+class Named(Protocol):
+    """A value with its type, and the objects that name it."""
+
+    @property
+    def type(self) -> str:
+        """As of an observable."""
+
+    @property
+    def value(self) -> str:
+        """As of an observable."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The objects' ids."""
+
+
 class Listed:
     """Counts what is left out, and lists at most `LISTED_LIMIT` of it."""
 
@@ -32,7 +49,7 @@ class Listed:
         self.total = 0
         self._shown: dict[str, LeftOut] = {}
 
-    def add(self, place: str, item: Item, reason: str, mode: str = "held") -> None:
+    def add(self, place: str, item: Named, reason: str, mode: str = "held") -> None:
         """One value more, known by its place."""
         self.total += 1
         if len(self._shown) < LISTED_LIMIT:

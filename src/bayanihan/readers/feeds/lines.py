@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import zstandard
@@ -33,6 +34,7 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     size_bytes: int
     kept: bytes
     packed: bool
+    end: bytes = b"\n"
 
     def text(self) -> bytes:
         """The lines with their ends."""
@@ -42,7 +44,7 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
 
     def lines(self) -> list[bytes]:
         """The lines without their ends."""
-        return self.text().split(b"\n")[:-1]
+        return self.text().split(self.end)[:-1]
 
 
 class File(msgspec.Struct, frozen=True, dict=True):
@@ -92,12 +94,31 @@ class File(msgspec.Struct, frozen=True, dict=True):
         return b"".join(self.pieces())
 
 
+class Elements(File, frozen=True, dict=True):
+    """A file whose lines are elements of a JSON list, each with a comma, but for the last."""
+
+    @functools.cached_property
+    def size_bytes(self) -> int:
+        """Of the whole."""
+        return File(self.head, self.chunks, self.tail).size_bytes - bool(self.chunks)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes, a piece at a time."""
+        yield self.head
+        for chunk in self.chunks[:-1]:
+            yield chunk.text()
+        for chunk in self.chunks[-1:]:
+            yield chunk.text().removesuffix(b",\n") + b"\n"
+        yield self.tail
+
+
 class Lines:
     """The lines between head and tail: in order, each once. Not safe for two threads."""
 
-    def __init__(self, lines: Sequence[bytes] = ()) -> None:
-        """From lines in ascending order, each once."""
-        self.chunks = list(_cut(lines, _stops(lines)))
+    def __init__(self, lines: Sequence[bytes] = (), end: bytes = b"\n") -> None:
+        """From lines in ascending order, each once; `end` is what ends each."""
+        self._end = end
+        self.chunks = list(_cut(lines, _stops(lines), end))
         self._firsts = [chunk.first for chunk in self.chunks]
 
     @property
@@ -151,9 +172,44 @@ class Lines:
                 ends.add(lines[-1])
             after += 1
         stops = sorted([bisect_right(lines, end) for end in ends])
-        made = list(_cut(lines, stops))
+        made = list(_cut(lines, stops, self._end))
         self.chunks[place:after] = made
         self._firsts[place:after] = [chunk.first for chunk in made]
+
+
+class Shared:
+    """Lines that several things may have and that are written once: how many beyond the first."""
+
+    def __init__(self) -> None:
+        self._extra: Counter[bytes] = Counter()
+
+    def unique(self, lines: list[bytes]) -> list[bytes]:
+        """The lines ascending, each once."""
+        lines.sort()
+        found: list[bytes] = []
+        for line in lines:
+            if found and found[-1] == line:
+                self._extra[line] += 1
+            else:
+                found.append(line)
+        return found
+
+    def want(self, net: Mapping[bytes, int], has: Callable[[bytes], bool]) -> dict[bytes, bool]:
+        """Which lines shall be there, where so many more or fewer have each."""
+        want: dict[bytes, bool] = {}
+        for line, more in net.items():
+            if more > 0:
+                beyond = more - (not has(line))
+                want[line] = True
+                if beyond:
+                    self._extra[line] += beyond
+            elif more < 0:
+                left = self._extra.pop(line, 0) + more
+                if left < 0:
+                    want[line] = False
+                elif left:
+                    self._extra[line] = left
+        return want
 
 
 def ended(lines: Iterable[str]) -> bytes:
@@ -193,16 +249,16 @@ def _stops(lines: Sequence[bytes]) -> list[int]:
     return [number for number, line in enumerate(lines, 1) if ends_chunk(line)]
 
 
-def _cut(lines: Sequence[bytes], stops: Iterable[int]) -> Iterator[Chunk]:
+def _cut(lines: Sequence[bytes], stops: Iterable[int], end: bytes) -> Iterator[Chunk]:
     start = 0
     for stop in (*stops, len(lines)):
         if stop > start:
-            yield _chunk(lines[start:stop])
+            yield _chunk(lines[start:stop], end)
             start = stop
 
 
-def _chunk(lines: Sequence[bytes]) -> Chunk:
-    text = b"\n".join((*lines, b""))
+def _chunk(lines: Sequence[bytes], end: bytes) -> Chunk:
+    text = end.join((*lines, b""))
     packed = len(text) >= _PACKED_MIN_BYTES
     kept = zstandard.ZstdCompressor(level=_LEVEL).compress(text) if packed else text
-    return Chunk(lines[0], hashlib.sha256(text).digest(), len(text), kept, packed)
+    return Chunk(lines[0], hashlib.sha256(text).digest(), len(text), kept, packed, end)

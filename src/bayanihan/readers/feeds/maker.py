@@ -22,10 +22,17 @@ from bayanihan.readers.feeds import grammar
 from bayanihan.readers.feeds.board import Board, Boards, sayable
 from bayanihan.readers.feeds.decide import Decision
 from bayanihan.readers.feeds.draft import Draft, Files
-from bayanihan.readers.feeds.format import EXERCISE_PREFIX, Format, Heading, Item, waits, why_not
+from bayanihan.readers.feeds.format import (
+    EXERCISE_PREFIX,
+    Format,
+    Heading,
+    Item,
+    filed,
+    waits,
+    why_not,
+)
 from bayanihan.readers.feeds.gate import Verdict, sift
 from bayanihan.readers.feeds.judge import Judge
-from bayanihan.readers.feeds.lines import File
 from bayanihan.readers.feeds.shelf import Key
 from bayanihan.readers.feeds.stock import Stock, Store
 from bayanihan.readers.feeds.version import Rendered
@@ -274,7 +281,7 @@ class Maker:
     def _board(self, key: Key) -> Board:
         format_, _ = self.named(key.feed)
         with self._stocking:
-            return self._boards.get(key, lambda: Board(format_, self._hub))
+            return self._boards.get(key, lambda: Board(format_, self._hub, key.feed))
 
     def _draft(self, key: Key, now_us: int, *, to_ask: bool = False) -> Draft:
         with self._rest:
@@ -320,18 +327,12 @@ class Maker:
             not_expressed=rest_total,
             hub=self._hub,
         )
-        pages: dict[str, bytes] = {}
-        if format_.pages is None:
-            file = board.file(heading)
-        else:
-            pages = format_.pages(list(board.inside(stock)), heading)
-            file = File(pages.pop(format_.name), (), b"")
         return Draft(
             format=format_,
             heading=heading,
-            file=file,
-            pages=pages,
-            news=None if board.news is None or format_.whole else list(board.news.values()),
+            file=filed(format_, board.lines, heading),
+            pages=board.writer.pages(heading),
+            news=None if board.news is None else list(board.news.values()),
             items=partial(board.inside, stock),
             position=stock.position,
             boundary_us=stock.boundary_us,
@@ -387,7 +388,6 @@ class Maker:
             checked=_said(format_, verdict),
             sign=partial(self.signed, heading.feed, heading.cursor),
             pages=draft.pages,
-            deltas=format_.single and format_.pages is None,
             asked=draft.asked,
         )
 

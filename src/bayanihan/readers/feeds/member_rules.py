@@ -5,11 +5,17 @@ Source: the YARA manual, "Writing YARA rules"; the Sigma specification 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import ALERTING, Format, Heading, Item, Together, commented
-from bayanihan.readers.feeds.rule_text import sigma_refusal, yara_name, yara_refusal
+from bayanihan.readers.feeds.format import ALERTING, Format, Heading, Item, commented
+from bayanihan.readers.feeds.rule_text import (
+    SIGMA_END,
+    YARA_CANARY,
+    YARA_END,
+    sigma_bare,
+    sigma_refusal,
+    yara_name,
+    yara_refusal,
+)
 
 _CANARY_YARA = "the rule `bayanihan_canary` matches a file with the words `bayanihan canary`"
 _CANARY_SIGMA = "the rule titled `Bayanihan canary` is there"
@@ -25,23 +31,13 @@ def head_yara(heading: Heading) -> list[str]:
     about = "Rules as members wrote them. They detect; what to do is the scanner's own set-up."
     return [
         *commented("//", heading, _CANARY_YARA, about),
-        'rule bayanihan_canary { strings: $a = "bayanihan canary" condition: $a }',
+        f'rule {YARA_CANARY} {{ strings: $a = "bayanihan canary" condition: $a }}',
     ]
 
 
-def together_yara(items: Sequence[Item], hub: str) -> Together:
-    """All rules; of two with one name the first in order stays."""
-    lines: list[str] = []
-    refused: list[tuple[Item, str]] = []
-    names = {"bayanihan_canary"}
-    for item in sorted(items, key=lambda item: item.value):
-        name = yara_name(item.value)
-        if name in names:
-            refused.append((item, f"Another rule is called `{name}` already."))
-            continue
-        names.add(name)
-        lines.append(f"\n// {' '.join(item.ids)}\n{item.value.strip()}")
-    return Together(lines, tuple(refused))
+def lines_yara(item: Item) -> list[str]:
+    """One rule."""
+    return [f"\n// {' '.join(item.ids)}\n{item.value.strip()}"]
 
 
 def refusal_sigma(observable: Observable) -> str | None:
@@ -62,8 +58,7 @@ def head_sigma(heading: Heading) -> list[str]:
 
 def lines_sigma(item: Item) -> list[str]:
     """One document."""
-    bare = item.value.strip().removeprefix("---").strip("\n")
-    return [f"---\n# {' '.join(item.ids)}\n{bare}"]
+    return [f"---\n# {' '.join(item.ids)}\n{sigma_bare(item.value)}"]
 
 
 YARA = Format(
@@ -73,10 +68,10 @@ YARA = Format(
     types=frozenset({"yara"}),
     refusal=refusal_yara,
     head=head_yara,
-    lines=lambda item: [item.value],
-    together=together_yara,
+    lines=lines_yara,
+    rival=lambda item: yara_name(item.value),
+    end=YARA_END,
     canary=_CANARY_YARA,
-    single=False,
     modes=ALERTING,
 )
 SIGMA = Format(
@@ -88,6 +83,6 @@ SIGMA = Format(
     head=head_sigma,
     lines=lines_sigma,
     canary=_CANARY_SIGMA,
-    single=False,
+    end=SIGMA_END,
     modes=ALERTING,
 )

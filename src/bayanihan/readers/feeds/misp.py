@@ -1,9 +1,9 @@
 """`misp/manifest.json`: a MISP feed, with its events and `misp/hashes.csv` beside it.
 
-An event has what became valid on one day; a day with more than `EVENT_LIMIT` values has
-several, parted by a hash, so that no event outgrows what MISP can take. Events and
-attributes keep their ids as long as they say the same. MISP keeps attributes that an event
-no longer has: `indicators.csv` with "delta merge" lets it drop them.
+An event has what became valid on one day; a day with more than `EVENT_LIMIT` values has several,
+see `misp_events`. Events and attributes keep their ids as long as they say the same, and an event
+has a new time only when something in it is new, so that MISP fetches these alone. MISP keeps
+attributes that an event no longer has: `indicators.csv` with "delta merge" lets it drop them.
 
 Source: the MISP core format and the MISP feed layout (manifest, events, `hashes.csv`).
 """
@@ -13,17 +13,28 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from bayanihan.core import moment
+from bayanihan.core.marking import strictest
 from bayanihan.core.observables import Observable
-from bayanihan.readers.feeds.format import ALERTING, Format, Heading, Item
+from bayanihan.readers.feeds.format import (
+    ALERTING,
+    EXERCISE_PREFIX,
+    Around,
+    Format,
+    Heading,
+    Item,
+    Writer,
+)
+from bayanihan.readers.feeds.lines import Elements, File, Lines, Shared, ended
+from bayanihan.readers.feeds.misp_events import Event, Events
 from bayanihan.readers.feeds.stix_bundle import NAMESPACE
 
-EVENT_LIMIT = 5_000
 FOLDER = "misp/"
 
 _US = 1_000_000
@@ -42,7 +53,7 @@ _TYPES = {
     },
     **{name: ("Payload delivery", name) for name in ("sha3-256", "sha3-384", "sha3-512")},
 }
-_CANARY = "the manifest's key `bayanihan` in each entry says the version"
+_CANARY = "the event whose name begins with `Bayanihan feed` says the version"
 
 
 def refusal(observable: Observable) -> str | None:
@@ -51,37 +62,14 @@ def refusal(observable: Observable) -> str | None:
 
 
 def head(heading: Heading) -> list[str]:
-    """Nothing: the manifest is made as a whole."""
-    return []
+    """The beginning of the manifest."""
+    return ["{"]
 
 
-def events(items: Sequence[Item], heading: Heading) -> Iterator[dict[str, Any]]:
-    """The events of the feed, in order of day and part."""
-    days: dict[str, list[Item]] = {}
-    for item in items:
-        days.setdefault(moment.render(item.valid_from_us)[:10], []).append(item)
-    for day in sorted(days):
-        for part, members in sorted(_parts(days[day]).items()):
-            yield _event(day, part, members, heading)
-
-
-def pages(items: Sequence[Item], heading: Heading) -> dict[str, bytes]:
-    """Every file of the feed by its name; the manifest is the one the feed is named after."""
-    found: dict[str, bytes] = {}
-    manifest: dict[str, Any] = {}
-    hashes: list[str] = []
-    for event in events(items, heading):
-        name = event["uuid"]
-        found[f"{FOLDER}{name}.json"] = msgspec.json.encode({"Event": event})
-        entry = {key: event[key] for key in _IN_MANIFEST}
-        manifest[name] = {**entry, "timestamp": int(event["timestamp"])}
-        manifest[name]["bayanihan"] = {"version": heading.version, "items": heading.items}
-        for attribute in event["Attribute"]:
-            digest = hashlib.md5(attribute["value"].encode(), usedforsecurity=False).hexdigest()
-            hashes.append(f"{digest},{name}")
-    found[f"{FOLDER}hashes.csv"] = "".join(line + "\n" for line in sorted(set(hashes))).encode()
-    found[f"{FOLDER}manifest.json"] = msgspec.json.encode(manifest)
-    return found
+def tail(heading: Heading) -> list[str]:
+    """The canary's entry, and the manifest's end."""
+    name, entry = _canary(heading)
+    return [f"{_json(name)}:{_json(_listed(entry))}", "}"]
 
 
 def check(body: bytes) -> str | None:
@@ -92,55 +80,183 @@ def check(body: bytes) -> str | None:
     return None
 
 
+class Folder(Writer):
+    """The manifest's lines, and the events and hashes beside it. See `Writer`."""
+
+    def __init__(self, hub: str, feed: str) -> None:
+        super().__init__()
+        self._hub = hub
+        self._feed = feed
+        self._exercise = feed.startswith(EXERCISE_PREFIX)
+        self._walked: list[tuple[str, bytes]] = []
+        self._net: dict[tuple[str, bytes], int] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """See `Writer`."""
+        super().clear()
+        self._walked, self._net = [], {}
+        self._events = Events()
+        self._entries: dict[Event, bytes] = {}
+        self._files: dict[Event, File] = {}
+        self._hashes, self._shared = Lines(), Shared()
+
+    def walk(self, item: Item) -> None:
+        """See `Writer`."""
+        self._walked.append((_day(item), _attribute(item)))
+
+    def walked(self) -> list[bytes]:
+        """See `Writer`."""
+        walked, self._walked = self._walked, []
+        self._events.fill(walked)
+        hashes: list[bytes] = []
+        for event in self._events.every():
+            self._write(event)
+            name = self._id(event)
+            for chunk in self._events.lines(event).chunks:
+                hashes += [_hash_line(line, name) for line in chunk.lines()]
+        self._hashes = Lines(self._shared.unique(hashes))
+        return sorted(self._entries.values())
+
+    def note(self, item: Item, more: int) -> None:
+        """See `Writer`."""
+        key = (_day(item), _attribute(item))
+        self._net[key] = self._net.get(key, 0) + more
+
+    def settled(self, around: Around, has: Callable[[bytes], bool]) -> dict[bytes, bool]:
+        """See `Writer`."""
+        net, self._net = self._net, {}
+        change = self._events.change({key: more > 0 for key, more in net.items() if more})
+        hashes: Counter[bytes] = Counter()
+        for event, line, more in change.moves:
+            hashes[_hash_line(line, self._id(event))] += more
+        self._hashes.edit(self._shared.want(hashes, self._hashes.has))
+        want: dict[bytes, bool] = {}
+        for event in change.events & self._entries.keys():
+            want[self._entries.pop(event)] = False
+            del self._files[event]
+        there = [event for event in change.events if self._events.size(event)]
+        return want | {self._write(event): True for event in there}
+
+    def pages(self, heading: Heading) -> Mapping[str, File]:
+        """See `Writer`."""
+        found = {f"{FOLDER}{self._id(event)}.json": file for event, file in self._files.items()}
+        name, canary = _canary(heading)
+        found[f"{FOLDER}{name}.json"] = File(_json({"Event": canary}).encode(), (), b"")
+        found[f"{FOLDER}hashes.csv"] = File(b"", tuple(self._hashes.chunks), b"")
+        return found
+
+    def content(self) -> bytes:
+        """See `Writer`."""
+        digests = [self._files[event].tree_digest for event in sorted(self._files)]
+        return hashlib.sha256("".join(digests).encode()).digest()
+
+    @property
+    def kept_bytes(self) -> int:
+        """See `Writer`."""
+        return self._hashes.kept_bytes + sum([file.kept_bytes for file in self._files.values()])
+
+    def _write(self, event: Event) -> bytes:
+        """Make an event's file; its line in the manifest."""
+        head = self._head(event)
+        beginning = _json({"Event": head}).removesuffix("}}")
+        chunks = tuple(self._events.lines(event).chunks)
+        opening = ended([f'{beginning},"Attribute":['])
+        self._files[event] = Elements(opening, chunks, ended(["]}}"]))
+        self._entries[event] = f"{_json(head['uuid'])}:{_json(_listed(head))},".encode()
+        return self._entries[event]
+
+    def _id(self, event: Event) -> str:
+        part = f"{event.day} {event.bits} {event.start}"
+        return str(uuid.uuid5(NAMESPACE, f"misp {self._hub} {self._feed} {part}"))
+
+    def _head(self, event: Event) -> dict[str, Any]:
+        """An event without its attributes."""
+        stamp_s, levels = self._events.stamp_s(event), self._events.levels(event)
+        info = f"Bayanihan: what may be blocked since {event.day}"
+        return _event(self._id(event), event.day, info, stamp_s, self._hub, levels, self._exercise)
+
+
 _IN_MANIFEST = ("Orgc", "Tag", "info", "date", "analysis", "threat_level_id", "timestamp")
 
 
-def _parts(items: list[Item]) -> dict[int, list[Item]]:
-    """The items of a day, parted by a hash into as many parts as keep each one small."""
-    count = 1
-    while len(items) > count * EVENT_LIMIT // 2 and count < 4_096:
-        count *= 2
-    parts: dict[int, list[Item]] = {}
-    for item in items:
-        digest = hashlib.sha256(f"{item.type}:{item.value}".encode()).digest()
-        parts.setdefault(int.from_bytes(digest[:2], "big") % count, []).append(item)
-    return parts
+def _json(document: Any) -> str:
+    return msgspec.json.encode(document).decode()
 
 
-def _event(day: str, part: int, items: list[Item], heading: Heading) -> dict[str, Any]:
-    exercise = "EXERCISE EXERCISE EXERCISE: " if heading.exercise else ""
-    tags = [{"name": f"tlp:{heading.level}", "exportable": True}]
-    if heading.exercise:
+def _listed(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest says of an event."""
+    entry = {key: event[key] for key in _IN_MANIFEST}
+    return entry | {"timestamp": int(event["timestamp"])}
+
+
+def _hash_line(line: bytes, event_id: str) -> bytes:
+    value = msgspec.json.decode(line[:-1], type=_Value).value
+    return f"{hashlib.md5(value.encode(), usedforsecurity=False).hexdigest()},{event_id}".encode()
+
+
+class _Value(msgspec.Struct):
+    value: str
+
+
+def _event(
+    name: str,
+    day: str,
+    info: str,
+    stamp_s: int,
+    hub: str,
+    levels: Iterable[str],
+    exercise: bool,
+) -> dict[str, Any]:
+    tags = [{"name": f"tlp:{strictest(set(levels) or {'clear'})}", "exportable": True}]
+    if exercise:
         tags.append({"name": "exercise:generic", "exportable": True})
-    stamp = str(max(1, heading.changed_us // _US))
     return {
-        "uuid": str(uuid.uuid5(NAMESPACE, f"misp {heading.hub} {heading.feed} {day} {part}")),
-        "info": f"{exercise}Bayanihan: what may be blocked since {day}",
+        "uuid": name,
+        "info": f"EXERCISE EXERCISE EXERCISE: {info}" if exercise else info,
         "date": day,
-        "timestamp": stamp,
-        "publish_timestamp": stamp,
+        "timestamp": str(max(1, stamp_s)),
+        "publish_timestamp": str(max(1, stamp_s)),
         "published": True,
         "analysis": "2",
         "threat_level_id": "4",
         "distribution": "0",
-        "Orgc": {"uuid": str(uuid.uuid5(NAMESPACE, heading.hub)), "name": heading.hub},
+        "Orgc": {"uuid": str(uuid.uuid5(NAMESPACE, hub)), "name": hub},
         "Tag": tags,
-        "Attribute": [_attribute(item) for item in items],
     }
 
 
-def _attribute(item: Item) -> dict[str, Any]:
+def _canary(heading: Heading) -> tuple[str, dict[str, Any]]:
+    """The event that says what the feed is, under its id."""
+    name = str(uuid.uuid5(NAMESPACE, f"misp {heading.hub} {heading.feed} canary"))
+    info = (
+        f"Bayanihan feed {heading.feed}, version: {heading.version}, cursor: {heading.cursor}, "
+        f"items: {heading.items}, held: {heading.held}, not expressed: {heading.not_expressed}"
+    )
+    stamp_s = heading.changed_us // _US
+    day = moment.render(heading.changed_us)[:10]
+    event = _event(name, day, info, stamp_s, heading.hub, [heading.level], heading.exercise)
+    return name, {**event, "Attribute": []}
+
+
+def _day(item: Item) -> str:
+    return moment.render(item.valid_from_us)[:10]
+
+
+def _attribute(item: Item) -> bytes:
+    """The line of an item: its id first, which begins with a hash of what it names."""
     category, type_ = _TYPES[item.type]
-    return {
+    attribute = {
         "uuid": str(uuid.uuid5(NAMESPACE, f"attribute {item.type} {item.value}")),
+        "timestamp": str(max(1, item.since_us // _US)),
+        "Tag": [{"name": f"tlp:{item.level}", "exportable": True}],
         "category": category,
         "type": type_,
         "value": item.value,
         "to_ids": item.mode == "block" and item.type != "tlsh",
-        "timestamp": str(max(1, item.valid_from_us // _US)),
         "comment": " ".join(item.ids),
-        "Tag": [{"name": f"tlp:{item.level}", "exportable": True}],
     }
+    return msgspec.json.encode(attribute) + b","
 
 
 MISP = Format(
@@ -151,7 +267,8 @@ MISP = Format(
     refusal=refusal,
     head=head,
     lines=lambda item: [],
-    pages=pages,
+    tail=tail,
+    writer=Folder,
     canary=_CANARY,
     check=check,
     modes=ALERTING,

@@ -219,8 +219,6 @@ class Press:
             since: the cursor that came with the version that the asker has.
             whose: as for that version.
         """
-        if not found.deltas:
-            return None
         with self._lock:
             key = self._key(found.feed, audiences, whose)
             history = self._histories.get(key)
@@ -247,6 +245,7 @@ class Press:
             tail=tuple(found.file.tail.decode().split("\n")[:-1]),
             added=step.added,
             removed=step.removed,
+            end=self._maker.named(found.feed)[0].end,
         )
 
     def refusal(
@@ -424,7 +423,7 @@ class Press:
         """What changed from the version before; None where that cannot be told."""
         with self._lock:
             before = self._good.get(key)
-        if before is None or not (before.deltas and made.deltas):
+        if before is None:
             return None
         return _step(before, *changes(before.file, made.file))
 

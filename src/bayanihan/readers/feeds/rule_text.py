@@ -7,12 +7,14 @@ engine sees it: nothing that includes a file, nothing that begins a second rule.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 from bayanihan.readers.active import RULE_LIMIT
 
+# No type of value and no part has it.
+_BETWEEN = "\x1f"
 _ACTIONS = "alert|drop|reject|rejectsrc|rejectdst|rejectboth|pass|log|block"
 # An action, a protocol, two ends and an arrow, options in brackets that close at the end.
 _RULE = re.compile(
@@ -27,6 +29,10 @@ _NUMBER = re.compile(r"(?<=[;(\s])(?:sid|gid)\s*:\s*[0-9]+\s*;\s*")
 _REACHING = frozenset(
     "lua luajit filemd5 filesha1 filesha256 dataset datarep iprep file_data_import".split()
 )
+YARA_CANARY = "bayanihan_canary"
+# What stands behind each rule in its feed.
+YARA_END = "\n// end of rule\n"
+SIGMA_END = "\n# end of rule\n"
 _YARA = re.compile(
     r"\s*(?:import\s+\"[a-z]+\"\s+)*(?:(?:private|global)\s+)*rule\s+([A-Za-z_]\w{0,127})\b"
 )
@@ -35,6 +41,18 @@ _YARA_SKIPPED = re.compile(
     r"|(?P<open>\{)|(?P<close>\})",
     re.DOTALL,
 )
+
+
+class Named(Protocol):
+    """A value with its type."""
+
+    @property
+    def type(self) -> str:
+        """As of an observable."""
+
+    @property
+    def value(self) -> str:
+        """As of an observable."""
 
 
 def one_rule_refusal(text: str) -> str | None:
@@ -64,6 +82,17 @@ def renumbered(text: str, number: int) -> str:
     return f"{bare.removesuffix(')').rstrip()} sid:{number};)"
 
 
+def rule_name(item: Named, part: str = "") -> str:
+    """The name of one of an item's rules, from which its number follows."""
+    return f"{item.type}{_BETWEEN}{item.value}{_BETWEEN}{part}"
+
+
+def item_of(name: str) -> tuple[str, str]:
+    """The type and the value of the item that a rule of this name belongs to."""
+    type_, _, rest = name.partition(_BETWEEN)
+    return type_, rest.rpartition(_BETWEEN)[0]
+
+
 def yara_name(text: str) -> str:
     """The name of a YARA rule; "" when the text is none."""
     found = _YARA.match(text)
@@ -89,7 +118,20 @@ def yara_refusal(text: str) -> str | None:
             break
     if depth or rules != 1 or closed != 1:
         return "It is not exactly one whole rule."
+    if yara_name(text) == YARA_CANARY:
+        return "Its name is that of this list's own canary."
+    return _end_refusal(text.strip(), YARA_END)
+
+
+def _end_refusal(text: str, end: str) -> str | None:
+    if end in f"\n{text}\n":
+        return "It holds the line that ends each rule in this feed."
     return None
+
+
+def sigma_bare(text: str) -> str:
+    """A Sigma rule without the sign that begins a document."""
+    return text.strip().removeprefix("---").strip("\n")
 
 
 def sigma_refusal(text: str) -> str | None:
@@ -103,7 +145,7 @@ def sigma_refusal(text: str) -> str | None:
         documents = list(yaml.safe_load_all(text))
     except (yaml.YAMLError, ValueError, RecursionError):
         return "It is not YAML."
-    return _sigma_fault(documents)
+    return _sigma_fault(documents) or _end_refusal(sigma_bare(text), SIGMA_END)
 
 
 def _sigma_fault(documents: list[Any]) -> str | None:

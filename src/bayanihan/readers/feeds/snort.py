@@ -8,8 +8,6 @@ Source: the Snort 3 rule writing guide; RFC 1035 section 4.1.2 (names in queries
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bayanihan.core.observables import Observable
 from bayanihan.readers.feeds.format import (
     ADDRESSES,
@@ -19,13 +17,12 @@ from bayanihan.readers.feeds.format import (
     Format,
     Heading,
     Item,
-    Together,
     address_refusal,
     commented,
     name_refusal,
 )
-from bayanihan.readers.feeds.rule_ids import numbered
-from bayanihan.readers.feeds.rule_text import one_rule_refusal, renumbered
+from bayanihan.readers.feeds.rule_ids import canary_number
+from bayanihan.readers.feeds.rule_text import one_rule_refusal, renumbered, rule_name
 from bayanihan.readers.feeds.suricata import hexed, url_refusal
 
 _CANARY = f"a DNS query for {CANARY_NAME} raises the rule `Bayanihan canary`"
@@ -51,16 +48,17 @@ def refusal(observable: Observable) -> str | None:
 
 
 def head(heading: Heading) -> list[str]:
-    """The comments."""
-    return commented("#", heading, _CANARY, _ABOUT)
+    """The comments, and the canary."""
+    canary = _name_rule(CANARY_NAME, "Bayanihan canary", "alert")
+    return [
+        *commented("#", heading, _CANARY, _ABOUT),
+        renumbered(canary, canary_number(heading.hub)),
+    ]
 
 
-def together(items: Sequence[Item], hub: str) -> Together:
-    """A rule for each item, each with a number of its own."""
-    rules = [("canary", _name_rule(CANARY_NAME, "Bayanihan canary", "alert"))]
-    rules += [(f"{item.type}:{item.value}", _rule(item)) for item in items]
-    numbers = numbered((name for name, _ in rules), hub)
-    return Together([renumbered(text, numbers[name]) for name, text in rules])
+def rules(item: Item) -> list[tuple[str, str]]:
+    """A rule for an item without its number, under a name."""
+    return [(rule_name(item), _rule(item))]
 
 
 def _rule(item: Item) -> str:
@@ -95,7 +93,7 @@ SNORT = Format(
     refusal=refusal,
     head=head,
     lines=lambda item: [_rule(item)],
-    together=together,
+    rules=rules,
     canary=_CANARY,
     modes=ALERTING,
 )

@@ -8,7 +8,6 @@ a queue in order of time, not from a walk.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import weakref
 from bisect import bisect_right
@@ -23,6 +22,7 @@ from bayanihan.errors import Unavailable
 from bayanihan.readers.active import FOREVER_US, ActiveItem, NotBlockable, Reading, together
 from bayanihan.readers.feeds.decide import Decision
 from bayanihan.readers.feeds.format import Item
+from bayanihan.readers.feeds.private_file import is_full, no_room, private
 from bayanihan.readers.feeds.whose import Whose
 
 # The first patterns that can become no block; their total counts all.
@@ -37,9 +37,6 @@ KEPT_LIMIT = 16
 # The audiences seen, by whom, and whether it is the exercise's.
 Class = tuple[tuple[int, ...], Whose, bool]
 
-_CACHE_KIB = 32 * 1024
-_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
-_TRY_AGAIN_S = 60
 _PART = "\x1f"
 _BEHIND_PART = "\x20"
 _SCHEMA = """
@@ -147,7 +144,7 @@ class Stock:
         self._again: set[tuple[str, str]] = set()
         # What is raised instead of reading, after something failed and until the next walk.
         self._failed: Callable[[], Unavailable] | None = None
-        self._db = _private()
+        self._db = private()
         self._close = weakref.finalize(self, self._db.close)
 
     def holds(self, position: int, now_us: int) -> bool:
@@ -255,10 +252,9 @@ class Stock:
             self._changes.clear()
             self.number += 1
             self.position = self._folded = -1
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-            self._failed = _no_room if code in _NO_ROOM else _unmade
-            if code in _NO_ROOM:
-                raise _no_room() from error
+            self._failed = no_room if is_full(error) else _unmade
+            if is_full(error):
+                raise no_room() from error
             raise
 
     def _due(self, now_us: int) -> set[tuple[str, str]]:
@@ -277,10 +273,9 @@ class Stock:
     def _make(self, reading: Reading, now_us: int) -> None:
         """By a walk through the whole set."""
         self._close()
-        self._db = _private()
+        self._db = private(_SCHEMA)
         self._close = weakref.finalize(self, self._db.close)
         self._failed = None
-        self._db.executescript(_SCHEMA)
         self.counts.clear()
         self.boundary_us = self.changed_us = 0
         rows: list[tuple[Any, ...]] = []
@@ -358,6 +353,7 @@ class Stock:
             decision.reason,
             decision.in_hour,
             decision.in_place,
+            max(decision.since_us, *(max(row[5], row[10]) for row in holding or named)),
         )
         return (
             place(found.type, found.value),
@@ -423,20 +419,6 @@ SELECT from_us, place, type, item FROM items
 WHERE mode <> 'later' AND from_us <= ? AND (from_us < ? OR place > ?)
 ORDER BY from_us DESC, place LIMIT ?
 """
-
-
-def _private() -> sqlite3.Connection:
-    """A file without a name; only what the cache does not hold is written."""
-    db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    db.execute("PRAGMA journal_mode = OFF")
-    db.execute("PRAGMA synchronous = OFF")
-    return db
-
-
-def _no_room() -> Unavailable:
-    message = "The disk is full where the hub keeps its temporary files"
-    return Unavailable("disk-full", message, retry_after_s=_TRY_AGAIN_S)
 
 
 def _unmade() -> Unavailable:

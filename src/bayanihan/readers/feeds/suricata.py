@@ -11,7 +11,6 @@ Source: the Suricata 7 user guide: rule format, `dotprefix`, `dns.query`, `tls.s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from bayanihan.core.observables import Observable, host_of, observe
 from bayanihan.errors import Refused
@@ -23,14 +22,13 @@ from bayanihan.readers.feeds.format import (
     Format,
     Heading,
     Item,
-    Together,
     address_refusal,
     commented,
     name_refusal,
     text_refusal,
 )
-from bayanihan.readers.feeds.rule_ids import numbered
-from bayanihan.readers.feeds.rule_text import one_rule_refusal, renumbered
+from bayanihan.readers.feeds.rule_ids import canary_number
+from bayanihan.readers.feeds.rule_text import one_rule_refusal, renumbered, rule_name
 
 _CANARY = f"a DNS query for {CANARY_NAME} raises the rule `Bayanihan canary`"
 _ABOUT = (
@@ -79,35 +77,32 @@ def _is_canonical(observable: Observable) -> bool:
 
 
 def head(heading: Heading) -> list[str]:
-    """The comments."""
-    return commented("#", heading, _CANARY, *_ABOUT)
+    """The comments, and the canary."""
+    canary = _name_rule(CANARY_NAME, "dns.query", "Bayanihan canary", "alert")
+    return [
+        *commented("#", heading, _CANARY, *_ABOUT),
+        renumbered(canary, canary_number(heading.hub)),
+    ]
 
 
-def together(items: Sequence[Item], hub: str) -> Together:
-    """A rule for each place where an item can be seen, each with a number of its own."""
-    rules = [("canary", _name_rule(CANARY_NAME, "dns.query", "Bayanihan canary", "alert"))]
-    for item in items:
-        rules += _rules(item)
-    numbers = numbered((name for name, _ in rules), hub)
-    return Together([renumbered(text, numbers[name]) for name, text in rules])
-
-
-def _rules(item: Item) -> list[tuple[str, str]]:
-    """Each rule of an item without its number, under a name."""
+def rules(item: Item) -> list[tuple[str, str]]:
+    """A rule for each place where an item can be seen, without its number, under a name."""
     verb = "drop" if item.mode == "block" else "alert"
-    key = f"{item.type}:{item.value}"
     if item.type == "suricata":
-        return [(key, item.value.strip())]
+        return [(rule_name(item), item.value.strip())]
     said = f"Bayanihan {'EXERCISE ' if item.exercise else ''}{item.level}"
     if item.type == "domain":
         return [
-            (f"{key}:{buffer}", _name_rule(item.value, buffer, f"{said} {item.value}", verb))
+            (
+                rule_name(item, buffer),
+                _name_rule(item.value, buffer, f"{said} {item.value}", verb),
+            )
             for buffer in _BUFFERS
         ]
     if item.type == "url":
-        return [(key, _url_rule(item.value, said, verb))]
+        return [(rule_name(item), _url_rule(item.value, said, verb))]
     text = f'{verb} ip any any <> {item.value} any (msg:"{said} {item.value}"; rev:1;)'
-    return [(key, text)]
+    return [(rule_name(item), text)]
 
 
 def _name_rule(name: str, buffer: str, said: str, verb: str) -> str:
@@ -150,8 +145,8 @@ SURICATA = Format(
     types=NAMES | ADDRESSES | {"url", "suricata"},
     refusal=refusal,
     head=head,
-    lines=lambda item: [text for _, text in _rules(item)],
-    together=together,
+    lines=lambda item: [text for _, text in rules(item)],
+    rules=rules,
     canary=_CANARY,
     modes=ALERTING,
 )

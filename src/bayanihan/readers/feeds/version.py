@@ -23,7 +23,7 @@ class Rendered(msgspec.Struct, frozen=True, dict=True):
     the sealed `position`. `held` and `not_expressed` are the first that are listed; their
     totals count all. `verified` says that the real engine accepted exactly these bytes;
     `checked` what else was done about them, in a sentence. `pages` are the other files of a
-    feed that is a folder. `deltas` says whether its changes can be told as lines.
+    feed that is a folder.
     """
 
     feed: str
@@ -44,8 +44,7 @@ class Rendered(msgspec.Struct, frozen=True, dict=True):
     verified: bool = False
     checked: str = ""
     sign: Callable[[str], str] = unsigned
-    pages: Mapping[str, bytes] = {}
-    deltas: bool = False
+    pages: Mapping[str, File] = {}
     asked: int = 0
 
     @property
@@ -71,12 +70,12 @@ class Rendered(msgspec.Struct, frozen=True, dict=True):
     @property
     def size_bytes(self) -> int:
         """Of all its files."""
-        return self.file.size_bytes + sum(map(len, self.pages.values()))
+        return self.file.size_bytes + sum([page.size_bytes for page in self.pages.values()])
 
     @property
     def kept_bytes(self) -> int:
         """What it takes in memory, about."""
-        return self.file.kept_bytes + sum(map(len, self.pages.values()))
+        return self.file.kept_bytes + sum([page.kept_bytes for page in self.pages.values()])
 
     def pieces(self) -> Iterator[bytes]:
         """The file, a piece at a time."""
