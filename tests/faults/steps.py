@@ -94,8 +94,10 @@ class Erase(Step):
         return "note--2" not in found
 
     def holds(self, ledger: Ledger) -> bool:
-        ledger.close()
         content = SECRET + b" 2"
+        if any(body == content for _, body in ledger.scan(0, 100)):
+            return False
+        ledger.close()
         files = (path for path in self.folder.rglob("*") if path.is_file())
         return not any(content in path.read_bytes() for path in files)
 

@@ -20,50 +20,19 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from bayanihan.ledger import Ledger, SqliteStore, check_ledger
+from bayanihan.ledger import Ledger
+from tests.faults.places import CRASHED, SLOW_S, Place, going_wrong
 from tests.faults.steps import STEPS, Backup, Fold, Sizes, Step, tried
+from tests.sim.databases import Databases
+from tests.sim.postgres import Server
 
+# The database's own tools copy it.
+NOT_ON_POSTGRES = ("backup",)
 FAULTS = ("failed", "answer lost", "crashed before", "crashed after", "slow")
-SLOW_S = 0.3
 WITHIN_S = 30.0
-CRASHED = 9
 # Each process begins as a copy of one that has read all our code already.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.faults.table"])
-
-
-def broken_disk() -> sqlite3.Error:
-    """What SQLite says of a disk that cannot write."""
-    error = sqlite3.OperationalError("disk I/O error")
-    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
-    return error
-
-
-@contextlib.contextmanager
-def going_wrong(fault: str, inner: contextlib.AbstractContextManager[Any]) -> Iterator[Any]:
-    """A transaction that goes wrong once: before its commit, or after it."""
-    with inner as given:
-        yield given
-        if fault == "failed":
-            raise broken_disk()
-        if fault == "crashed before":
-            os._exit(CRASHED)
-        if fault == "slow":
-            time.sleep(SLOW_S)
-    if fault == "answer lost":
-        raise broken_disk()
-    if fault == "crashed after":
-        os._exit(CRASHED)
-
-
-class FaultyStore(SqliteStore):
-    """A store whose next transaction goes wrong, once it is armed."""
-
-    armed = ""
-
-    def transaction(self) -> Any:
-        fault, self.armed = self.armed, ""
-        return going_wrong(fault, super().transaction())
 
 
 class FaultySizes(Sizes):
@@ -103,11 +72,10 @@ def faulty_disk(fault: str) -> Any:
     return stack
 
 
-def befall(step: Step, fault: str, told: Connection) -> None:
+def befall(step: Step, fault: str, place: Place, told: Connection) -> None:
     """In a process of its own: what was there before, then the step going wrong."""
-    ledger = Ledger(step.folder, store=FaultyStore)
+    ledger, store = place.faulty()
     step.prepare(ledger)
-    assert isinstance(ledger.store, FaultyStore)
     if isinstance(step, Backup):
         with faulty_disk(fault):
             told.send(tried(step, ledger))
@@ -117,7 +85,7 @@ def befall(step: Step, fault: str, told: Connection) -> None:
         step.kind, FaultySizes.armed = FaultySizes, fault
         told.send(_folded(step, ledger))
     else:
-        ledger.store.armed = fault
+        store.armed = fault
         told.send(tried(step, ledger))
     ledger.close()
 
@@ -130,17 +98,14 @@ def _folded(step: Step, ledger: Ledger) -> str:
         return "tried again"
 
 
-def check(folder: Path) -> None:
-    """The checker finds nothing wrong with the record."""
-    with contextlib.closing(SqliteStore(folder / "ledger.db", read_only=True)) as store:
-        assert check_ledger(store).faults == []
+def cell(name: str, fault: str, folder: Path, address: str = "") -> str:
+    """One step under one fault: what the caller was told, what was there, and what again.
 
-
-def cell(name: str, fault: str, folder: Path) -> str:
-    """One step under one fault: what the caller was told, what was there, and what again."""
-    step = STEPS[name](folder / "data")
+    `address` is an empty database, or "" for a file in the folder.
+    """
+    step, place = STEPS[name](folder / "data"), Place(folder / "data", address)
     ours, theirs = multiprocessing.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=befall, args=(step, fault, theirs))
+    process = _CONTEXT.Process(target=befall, args=(step, fault, place, theirs))
     process.start()
     theirs.close()
     process.join(WITHIN_S)
@@ -149,8 +114,8 @@ def cell(name: str, fault: str, folder: Path) -> str:
         raise AssertionError(f"{name}, {fault}: the process ended with {process.exitcode}")
     told = "nobody was told" if process.exitcode == CRASHED else str(ours.recv())
     ours.close()
-    check(step.folder)
-    ledger = Ledger(step.folder)
+    place.check()
+    ledger = place.opened()
     try:
         there = "done" if step.is_done(ledger) else "not done"
         again = tried(step, ledger)
@@ -158,22 +123,35 @@ def cell(name: str, fault: str, folder: Path) -> str:
         assert step.holds(ledger), "something is there twice, half, or not gone"
     finally:
         ledger.close()
-    check(step.folder)
+    place.check()
     return f"{told}; {there}; again: {again}"
 
 
-def table() -> Iterator[tuple[str, str, str]]:
-    """Every cell: step, fault, outcome."""
+def on_postgres(name: str, fault: str, folder: Path, databases: Databases) -> str:
+    """The same on PostgreSQL; "-" where the step is not the hub's there."""
+    if name in NOT_ON_POSTGRES:
+        return "-"
+    return cell(name, fault, folder, databases.fresh())
+
+
+def table(databases: Databases) -> Iterator[tuple[str, str, str, str]]:
+    """Every cell: step, fault, outcome in a file and on PostgreSQL."""
     for name in STEPS:
         for fault in FAULTS:
             with tempfile.TemporaryDirectory(prefix="fault-") as folder:
-                yield name, fault, cell(name, fault, Path(folder))
+                in_file = cell(name, fault, Path(folder) / "file")
+                there = on_postgres(name, fault, Path(folder) / "postgres", databases)
+                yield name, fault, in_file, "the same" if there == in_file else there
 
 
 def main() -> None:
     """Print the table."""
-    for name, fault, outcome in table():
-        print(f"| {name} | {fault} | {outcome} |", flush=True)
+    server = Server().make().start()
+    try:
+        for row in table(Databases(server)):
+            print(f"| {' | '.join(row)} |", flush=True)
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":

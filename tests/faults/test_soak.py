@@ -10,8 +10,9 @@ from tests.soak.__main__ import soak
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("store", ["file", "postgresql"])
 def test_a_short_soak_ends_with_a_whole_record(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert soak(tmp_path, minutes=0.5, seed=2) == 0
+    assert soak(tmp_path, 0.5, 2, store) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "verify: ok"

@@ -1,4 +1,6 @@
-"""`python -m tests.soak --minutes 10 --seed 1`: load, faults and restarts on one hub.
+"""`python -m tests.soak --minutes 10 --seed 1`: load, faults and restarts.
+
+With `--store postgresql` on two nodes over one server, else on a hub with a file.
 
 Everything the hub acknowledged is held against it at the end. Ends with `verify: ok` and 0,
 or says what did not hold and ends with 1.
@@ -15,9 +17,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.sim.process import RunningHub, command
-from tests.soak.faults import FAULTS
+from tests.sim.process import RunningHub
 from tests.soak.people import Follower, Person, Poller, Reporter
+from tests.soak.places import PLACES, Place
 from tests.soak.told import Told, digest_of, encoded
 
 MEMBERS = ("SG", "VN", "TH", "LA")
@@ -35,13 +37,12 @@ def people_of(hub: RunningHub, told: Told, seed: int) -> list[Person]:
     return [*reporters, *readers, *followers]
 
 
-def befall(hub: RunningHub, folder: Path, until_s: float, chance: random.Random) -> Counter[str]:
+def befall(place: Place, folder: Path, until_s: float, chance: random.Random) -> Counter[str]:
     """Let one fault after the other happen; how often each ended how."""
     outcomes: Counter[str] = Counter()
     while time.monotonic() < until_s:
         time.sleep(chance.uniform(*BETWEEN_FAULTS_S))
-        name = chance.choice(list(FAULTS))
-        outcomes[f"{name}: {FAULTS[name](hub, folder, chance)}"] += 1
+        outcomes[place.befall(folder, chance)] += 1
     return outcomes
 
 
@@ -80,32 +81,31 @@ def hold(hub: RunningHub, told: Told, people: Sequence[Person]) -> None:
                 told.broke(f"the {name} got {len(twice)} objects twice")
 
 
-def soak(folder: Path, minutes: float, seed: int) -> int:
+def soak(folder: Path, minutes: float, seed: int, store: str = "file") -> int:
     """Run it; the exit code."""
-    hub, told = RunningHub(folder / "data").start(), Told()
+    place, told = PLACES[store](folder), Told()
     try:
-        people = people_of(hub, told, seed)
+        people = people_of(place.hub, told, seed)
         for one in people:
             one.start()
         chance = random.Random(seed)
-        outcomes = befall(hub, folder, time.monotonic() + minutes * 60, chance)
+        outcomes = befall(place, folder, time.monotonic() + minutes * 60, chance)
         stop(people)
-        hold(hub, told, people)
-        ended = hub.stop()
+        hold(place.hub, told, people)
+        code = place.end()
+        checked = place.verified()
     finally:
-        if hub.running:
-            hub.kill()
+        place.kill()
     for what, times in sorted(outcomes.items()):
         print(f"{times:5} × {what}")
     for what, number in sorted(told.counts.items()):
         print(f"{number:7} {what}")
     for what in told.wrong:
         print(f"wrong: {what}")
-    if ended.code:
-        print(f"wrong: the hub ended with {ended.code}")
-    checked = command("verify", "--data", hub.data)
+    if code:
+        print(f"wrong: a hub ended with {code}")
     print(checked.stdout.decode().strip().splitlines()[-1])
-    return int(bool(told.wrong or ended.code or checked.returncode))
+    return int(bool(told.wrong or code or checked.returncode))
 
 
 def main() -> None:
@@ -113,9 +113,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--store", choices=list(PLACES), default="file")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        sys.exit(soak(Path(folder), chosen.minutes, chosen.seed))
+        sys.exit(soak(Path(folder), chosen.minutes, chosen.seed, chosen.store))
 
 
 if __name__ == "__main__":
