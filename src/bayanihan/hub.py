@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import functools
 import hashlib
 import logging
-import os
 import resource
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from publicsuffixlist import PublicSuffixList
 
@@ -21,8 +19,9 @@ from bayanihan import __version__
 from bayanihan.config import Settings, load_settings
 from bayanihan.core.marking import REGION, Viewer
 from bayanihan.core.never_block import NeverBlock
-from bayanihan.core.signing import SigningKey, from_text, to_text
-from bayanihan.errors import Broken, Refused
+from bayanihan.core.signing import SigningKey, to_text
+from bayanihan.data_folder import SIGNING_KEY_FILE, keep_secret, locked, make_folder, signing_key_in
+from bayanihan.errors import Refused
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake import take_back
 from bayanihan.intake.drafts import Drafts
@@ -90,7 +89,6 @@ from bayanihan.web.session import Sessions
 logger = logging.getLogger(__name__)
 
 ADMIN_KEY_FILE = "admin.key"
-SIGNING_KEY_FILE = "signing.key"
 FOLDED_WITHIN_S = 2.0
 FOLLOWED_EVERY_S = 60.0
 PROJECTIONS: tuple[type[Projection], ...] = (
@@ -118,10 +116,10 @@ class Hub:
     def __init__(
         self, folder: Path, settings: Settings | None = None, reader: Reader | None = None
     ) -> None:
-        _make(folder)
+        make_folder(folder)
         self.folder = folder
         self.settings = settings or load_settings(folder)
-        self._lock = _locked(folder / "lock")
+        self._lock = locked(folder / "lock")
         self.ledger = Ledger(folder, store=store_at(self.settings.store))
         place = (folder / "projections", self.ledger.epoch, self.ledger.length)
         self.registry = Registry(*place)
@@ -135,7 +133,7 @@ class Hub:
         self.office.fold()
         self.confirmed = self._open_confirming()
         self.keys = Confirmed(self.registry, self.confirmed)
-        signing_key = _signing_key(folder)
+        signing_key = signing_key_in(folder)
         check_signer(self.ledger, signing_key.public, folder / SIGNING_KEY_FILE)
         if not self.registry.members:
             self._found()
@@ -275,7 +273,7 @@ class Hub:
         """The first start: write the members and the operator's key, and keep its text."""
         changes, text = founding_changes(self.ledger.now_us(), secrets.token_bytes)
         path = self.folder / ADMIN_KEY_FILE
-        _keep_secret(path, text)
+        keep_secret(path, text)
         drafts = [draft_of(change, FOUNDER) for change in changes]
         if self.ledger.append_first(drafts):
             self.new_admin_key = text
@@ -464,40 +462,3 @@ class Entrance:
         """Take back what the viewer published under an id."""
         reason = "deleted over TAXII"
         await take_back.withdraw(self._ledger, viewer, object_id, reason, self._withdrawn)
-
-
-def _make(folder: Path) -> None:
-    """Make a data directory that only its owner reads, or say that others can read it."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_mode & 0o077:
-        logger.warning("%s can be read by others on this machine: chmod 700 it", folder)
-
-
-def _locked(path: Path) -> IO[str]:
-    lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise Broken(
-            "data-locked", "Another hub is using this data directory", where=str(path.parent)
-        ) from None
-    return lock
-
-
-def _keep_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, durably."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _signing_key(folder: Path) -> SigningKey:
-    """The hub's own Ed25519 key, made on the first start."""
-    path = folder / SIGNING_KEY_FILE
-    if not path.exists():
-        _keep_secret(path, to_text(secrets.token_bytes(32)))
-    text = path.read_text(encoding="utf-8").strip()
-    return SigningKey(from_text(text, size_bytes=32, where=SIGNING_KEY_FILE))

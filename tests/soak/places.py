@@ -13,6 +13,9 @@ from tests.sim.postgres import Server
 from tests.sim.process import RunningHub, command
 from tests.soak import faults, server_faults
 
+# A node folds what it missed before it is ready, while the other one is loaded.
+STARTED_WITHIN_S = 120.0
+
 
 class Place(Protocol):
     """What a soak soaks. `hub` is asked; it may be away."""
@@ -85,6 +88,7 @@ class OnPostgres:
         self.address = self.server.database("soak")
         one = node(folder / "one", self.address).start()
         two = node(folder / "two", self.address, one).start()
+        one.ready_within_s = two.ready_within_s = STARTED_WITHIN_S
         self.hub: RunningHub = EitherNode([one, two])
         self.nodes = [one, two]
         self._due: list[str] = []
