@@ -44,7 +44,7 @@ def ask(hub: RunningHub, operation: Any, client: httpx.Client) -> None:
     admin = hub.admin
 
     @settings(
-        max_examples=15,
+        max_examples=8,
         deadline=None,
         database=None,
         phases=[Phase.generate],

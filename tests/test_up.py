@@ -159,7 +159,7 @@ def test_a_start_that_is_cut_short_is_taken_up_again(own_hub: RunningHub) -> Non
     chance = random.Random(20261122)
     for sent in (signal.SIGKILL, signal.SIGTERM) * 4:
         own_hub.launch()
-        time.sleep(chance.uniform(0.2, 1.2))
+        time.sleep(chance.uniform(0.0, 0.6))
         own_hub.process.send_signal(sent)
         code = own_hub.process.wait(30)
         assert code in (0, -sent), own_hub.stderr()  # or before it could listen to any signal

@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ from typing import Any, Self
 import httpx
 
 from bayanihan.commands.verify import verified
+from tests.sim import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 30.0
@@ -53,15 +54,17 @@ def command(
     timeout_s: float = 60.0,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one `bayanihan` command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "bayanihan", *map(str, words)],
-        env=environment(**(env or {})),
-        input=stdin,
-        cwd=cwd,
-        capture_output=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as kept:
+        given, said, told = (Path(kept, name) for name in ("in", "out", "err"))
+        given.write_bytes(stdin)
+        process = warm.begin(
+            [*map(str, words)], environment(**(env or {})), (given, said, told), folder=cwd
+        )
+        try:
+            code = process.wait(timeout_s)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(words, code, said.read_bytes(), told.read_bytes())
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,10 @@ class RunningHub:
     options: Sequence[str] = ()
     port: int = 0
     ready_within_s: float = READY_WITHIN_S
-    _process: subprocess.Popen[bytes] | None = field(init=False, default=None)
+    _process: warm.Process | None = field(init=False, default=None)
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> warm.Process:
         assert self._process is not None, "the hub was not started"
         return self._process
 
@@ -114,21 +117,12 @@ class RunningHub:
     def launch(self, *, open_files: int = 0) -> None:
         """Start the process and do not wait."""
         everywhere = [] if HOST == LOOPBACK else ["--host", "0.0.0.0"]
-        limited = ["prlimit", f"--nofile={open_files}", "--"] if open_files else []
         self.port = self.port or free_port()
-        with self._errors.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [
-                    *limited,
-                    *(sys.executable, "-m", "bayanihan", "up"),
-                    *("--data", str(self.data), "--port", str(self.port)),
-                    *everywhere,
-                    *self.options,
-                ],
-                env=environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-            )
+        words = ["up", "--data", str(self.data), "--port", str(self.port)]
+        streams = (os.devnull, os.devnull, self._errors)
+        self._process = warm.begin(
+            [*words, *everywhere, *self.options], environment(), streams, open_files=open_files
+        )
 
     def wait_ready(self) -> None:
         until_s = time.monotonic() + self.ready_within_s

@@ -46,7 +46,7 @@ def shelved(tmp_path: Path) -> Iterator[Shelved]:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     place=st.sampled_from(PLACES),
