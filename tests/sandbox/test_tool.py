@@ -35,7 +35,7 @@ from tests.sandbox.tools import answering, files_of, manifest_of, write_tool
         ({"settings": ["/etc/../root"]}, "$.settings[0]"),
         ({"packages": ["a b"]}, "$.packages[0]"),
         ({"command": []}, "$"),
-        ({"remote": {"url": "https://tool.example/ask"}}, "$"),
+        ({"remote": {"url": "https://user@tool.example/ask"}}, "$.remote.url"),
         ({"surprise": 1}, "$"),
     ],
 )

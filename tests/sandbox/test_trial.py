@@ -335,14 +335,6 @@ def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
             read_result(tmp_path / name)
 
 
-def test_a_remote_tool_is_refused(
-    scene: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    write_tool(scene[0], "", command=[], remote={"url": "https://tool.example/ask"})
-    assert run(scene, tmp_path, code=1) == {}
-    assert "runs at its vendor's" in capfd.readouterr().err
-
-
 def test_no_code_of_the_tool_runs_outside(scene: tuple[Path, Path], tmp_path: Path) -> None:
     """Names that the harness imports itself, and code that would leave a mark if it ran."""
     mark = tmp_path / "mark"

@@ -35,9 +35,13 @@ from bayanihan.sandbox.attest import (
     sign,
     statement_of,
 )
-from bayanihan.sandbox.corpus import read_folder, write_folder
+from bayanihan.sandbox.corpus import Corpus, read_folder, write_folder
 from bayanihan.sandbox.gate import read_rule
-from bayanihan.sandbox.isolate import Isolator, Limits, isolator_of, strongest
+from bayanihan.sandbox.isolate import Bubblewrap, Isolator, Limits, isolator_of, strongest
+from bayanihan.sandbox.isolate.remote import TOLD, Remote
+from bayanihan.sandbox.journal import begun_with
+from bayanihan.sandbox.remote.proxy import host_of
+from bayanihan.sandbox.remote.retired import check_disclosable, retire
 from bayanihan.sandbox.report import page
 from bayanihan.sandbox.rerun import rerun as ask_again
 from bayanihan.sandbox.result import Result, encode_result, read_result
@@ -93,7 +97,15 @@ class Wanted:
     item_s: Annotated[float, Parameter(help="Seconds that an item may take.")] = 5.0
     memory_mib: MemoryOption = 2048
     fresh: Annotated[bool, Parameter(negative="", help="Throw an unfinished trial away.")] = False
+    disclose: Annotated[
+        str, Parameter(help="HOST:PORT of a remote tool: it is shown the items; they are retired.")
+    ] = ""
     json: JsonOption = False
+
+    @property
+    def journal(self) -> Path:
+        """Where answers are kept until the result is written."""
+        return self.out.with_name(self.out.name + ".journal")
 
     def order(self, tool: Path, workers: int = 1) -> Order:
         """The order for a tool. Raises `Refused` for what cannot be asked for."""
@@ -102,10 +114,15 @@ class Wanted:
             raise Refused("wrong-use", "--item-s takes 0.01 to 3600, --memory-mib 16 to 1048576")
         if not self.out.parent.is_dir() or self.out.is_dir():
             raise Refused("cannot-write", "The result cannot be written here", where=str(self.out))
-        asked = open_corpus(self.corpus)
-        isolator, passed_over = choose(self.isolation)
+        asked = open_corpus(self.corpus, "" if self.fresh else begun_with(self.journal))
+        read = load_tool(tool)
+        if read.manifest.remote is None:
+            isolator, passed_over = choose(self.isolation)
+        else:
+            isolator, passed_over = self._remote(read.manifest.remote.url, asked), []
+            workers = 1
         return Order(
-            load_tool(tool),
+            read,
             tool,
             asked,
             str(Path(self.corpus).resolve()) if Path(self.corpus).is_dir() else self.corpus,
@@ -118,9 +135,30 @@ class Wanted:
             check_previous(read_result(self.previous), asked) if self.previous else None,
         )
 
+    def _remote(self, url: str, asked: Corpus) -> Isolator:
+        """What keeps a remote tool's client in, once its items may be disclosed."""
+        if self.isolation not in ("", "R"):
+            raise Refused("wrong-use", "A remote tool has the level R, and no other")
+        host = host_of(url)
+        check_disclosable(asked, host, self.disclose)
+        client = Bubblewrap()
+        if why := client.missing():
+            raise Refused("no-isolation", f"A remote tool's client needs L2: {why}")
+        say(f"Isolation R: {TOLD}. The client runs at L2, with one line out, to {host}.")
+        return Remote(client, url, self.out.with_name(self.out.name + ".exchanges.jsonl"))
+
     def trial(self, order: Order) -> Trial:
-        """The trial, begun or gone on with."""
-        return Trial(order, self.out.with_name(self.out.name + ".journal"), fresh=self.fresh)
+        """The trial, begun or gone on with; what it will disclose is written down first."""
+        trial = Trial(order, self.journal, fresh=self.fresh)
+        remote, folder = order.tool.manifest.remote, Path(self.corpus)
+        if remote is not None and folder.is_dir():
+            try:
+                retire(folder, order.corpus, host_of(remote.url), order.tool.name,
+                       dt.datetime.now(dt.UTC))  # fmt: skip
+            except BaseException:
+                trial.journal.close()
+                raise
+        return trial
 
     def finish(self, trial: Trial, result: Result) -> int:
         """Write result and page, print them; the exit code."""
@@ -212,7 +250,8 @@ def attest(
     """
     signer = read_key(sign_with)
     found = read_result(result)
-    check_result(found, open_corpus(corpus or found.corpus.name))
+    root = found.corpus.root.removeprefix("sha256:")
+    check_result(found, open_corpus(corpus or found.corpus.name, root))
     payload = statement_of(found, dt.datetime.now(dt.UTC), days)
     data = sign(payload, signer)
     write_new(out, data)
@@ -261,7 +300,8 @@ def verify(
     if rerun is not None:
         trial = verified.statement.predicate.trial
         isolator, _ = choose(isolation)
-        asked = open_corpus(corpus or trial.corpus.name)
+        root = trial.corpus.root.removeprefix("sha256:")
+        asked = open_corpus(corpus or trial.corpus.name, root)
         repeated = ask_again(trial, verified.digest, load_tool(rerun), asked, isolator)
     if json:
         print(as_json_text(trial_print.verified_json(verified, repeated)))

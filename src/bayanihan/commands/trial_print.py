@@ -29,11 +29,18 @@ def _line(score: Score) -> str:
     return f"{percent(score.value):>8}   {percent(low)} to {percent(high)}   ({behind})"
 
 
+def level_of(result: Result) -> str:
+    """The level of isolation, and what must be said with it."""
+    remote = result.isolation.get("remote")
+    host = result.isolation.get("host")
+    return f"{result.isolation['level']}" + (f" ({remote} to {host})" if remote else "")
+
+
 def show_result(result: Result, out: Path, report: Path) -> None:
     """The result in twenty lines: scores, gates, the worst slices, what to look at."""
     tool, corpus = result.tool, result.corpus
     print(f"{one_line(tool.id)} {one_line(tool.version)} on {corpus.name} {corpus.version}, "
-          f"isolation {result.isolation['level']}")  # fmt: skip
+          f"isolation {level_of(result)}")  # fmt: skip
     for score in result.scores:
         print(f"  {_TITLES[score.name]:<20}{_line(score)}")
     print(f"  The last line holds if {percent(corpus.base_rate)} of all items are attacks. "
@@ -127,7 +134,7 @@ def show_verified(verified: Verified, repeated: Repeated | None) -> None:
         member = f" ({signer.member})" if signer.member else ""
         print(f"  signed by {one_line(signer.name)}{member}")
     print(f"  issued {predicate.issued[:10]}, good until {predicate.expires[:10]}, "
-          f"isolation {trial.isolation['level']}")  # fmt: skip
+          f"isolation {level_of(trial)}")  # fmt: skip
     print(f"  {verified.digest}")
     for score in trial.scores:
         print(f"  {_TITLES[score.name]:<20}{_line(score)}")

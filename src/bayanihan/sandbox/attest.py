@@ -24,6 +24,7 @@ from bayanihan.core.signing import canonical
 from bayanihan.errors import Refused
 from bayanihan.sandbox.corpus import Corpus
 from bayanihan.sandbox.gate import read_rule
+from bayanihan.sandbox.isolate.remote import TOLD
 from bayanihan.sandbox.result import FORMAT, Result, weakest
 from bayanihan.sandbox.score import gates_of, scores_of, slices_of
 from bayanihan.sandbox.shift import digest_of_verdicts
@@ -117,6 +118,10 @@ def check_result(result: Result, corpus: Corpus) -> None:
             "Nothing isolated the tool in this trial, so nobody can sign for it",
             where="$.isolation.level",
         )
+    if result.isolation["level"] == "R" and result.isolation.get("remote") != TOLD:
+        raise Refused(
+            "not-attestable", "A remote tool is attested as one", where="$.isolation.remote"
+        )
     if result.laboratories and result.isolation["level"] > weakest(
         each.level for each in result.laboratories
     ):
@@ -166,6 +171,7 @@ def statement_of(result: Result, issued: dt.datetime, days: int) -> bytes:
         "training items": result.corpus.training_root,
         "verdicts": result.verdicts_digest,
         "call filter": str(result.isolation.get("seccomp") or ""),
+        "record of what was disclosed": str(result.isolation.get("record") or ""),
         **{f"environment of {each.origin}": each.environment for each in result.laboratories},
     }
     predicate = Predicate(

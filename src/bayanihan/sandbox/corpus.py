@@ -23,6 +23,7 @@ from bayanihan.errors import Refused
 from bayanihan.sandbox.manifest import Language, Line, Name, Share, Vector
 
 Label = Literal["attack", "legitimate"]
+Tlp = Literal["clear", "green", "amber", "amber+strict", "red"]
 CARD_FILE, ITEMS_FILE = "corpus.json", "items.jsonl"
 MAX_ITEMS = 1_000_000
 
@@ -43,6 +44,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         subject: the subject line.
         canary: a drawn label: the item says nothing, so only who saw the label can know it.
         salt: hex; keeps a committed item from being guessed.
+        tlp: how it is marked; what is not clear is never sent to a remote tool.
     """
 
     id: Line
@@ -57,6 +59,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     subject: str = ""
     canary: bool = False
     salt: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")] = ""
+    tlp: Tlp = "clear"
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -70,6 +73,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         limits: what it cannot show; printed with every result.
         licence: an SPDX id.
         sealed: held out: tools and vendors must not have seen it.
+        tlp: how it is marked as a whole.
     """
 
     name: Name
@@ -80,6 +84,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     limits: list[str] = []
     licence: str = "Apache-2.0"
     sealed: bool = False
+    tlp: Tlp = "clear"
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,15 @@ Row = tuple[int, int, str, int | None, str | None]
 Run = tuple[int, float, int, Sequence[str]]
 
 
+def begun_with(path: Path) -> str:
+    """The root of the corpus of a trial that was begun here; "" when there is none."""
+    if not path.exists():
+        return ""
+    with Journal(path) as journal:
+        plan = journal.plan()
+    return str(plan["corpus"]) if plan else ""
+
+
 class Journal:
     """An open journal. Use as a context manager.
 

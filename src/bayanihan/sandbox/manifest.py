@@ -60,7 +60,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         accuracy: what the vendor declares.
         packages: Python distributions that the harness brings from its own environment.
         settings: files and folders below /etc that a program of the system reads.
-        remote: the address of a tool that runs elsewhere, in place of `command`.
+        remote: the address of a tool that runs elsewhere; `command` is then its own client, if it
+            has one.
     """
 
     id: Name
@@ -89,10 +90,8 @@ def read_manifest(data: bytes, where: str = MANIFEST_FILE) -> Manifest:
         raise Refused(code, told, where=f"{where} {place.strip('`') or '$'}") from None
     except msgspec.DecodeError as error:
         raise Refused("not-json", str(error), where=where) from None
-    if bool(manifest.command) == bool(manifest.remote):
-        raise Refused(
-            "bad-value", "A tool has either a command or a remote address", where=f"{where} $"
-        )
+    if not manifest.command and not manifest.remote:
+        raise Refused("bad-value", "A tool has a command or a remote address", where=f"{where} $")
     return manifest
 
 

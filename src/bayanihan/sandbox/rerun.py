@@ -43,6 +43,10 @@ def rerun(result: Result, digest: str, tool: Tool, corpus: Corpus, isolator: Iso
     ):
         if named != f"sha256:{held}":
             raise Refused("conflict", f"This is not the {what} that was tested", where=named)
+    if tool.manifest.remote is not None:
+        raise Refused(
+            "not-reproduced", "A remote tool's version is not fixed: nothing can be reproduced"
+        )
     items = len(corpus.items)
     number = min(items, max(AGAIN_LEAST, round(items * AGAIN_SHARE)))
     places = sorted(random.Random(digest).sample(range(items), number))  # noqa: S311

@@ -78,6 +78,7 @@ def seal(corpus: Corpus, number: Number, token: Token) -> Corpus:
         ],
         corpus.card.licence,
         sealed=True,
+        tlp=corpus.card.tlp,
     )
     return both_labels(Corpus(card, numbered, corpus.training))
 

@@ -23,6 +23,7 @@ from bayanihan.sandbox.corpus import Corpus, read_folder
 from bayanihan.sandbox.desk import Desk, LocalDesk
 from bayanihan.sandbox.isolate import Isolator, Limits, Stage, isolator_of
 from bayanihan.sandbox.journal import Journal, Row, Shard
+from bayanihan.sandbox.remote.retired import as_asked
 from bayanihan.sandbox.result import FAULT
 from bayanihan.sandbox.score import letter_of
 from bayanihan.sandbox.tool import Tool, load_tool
@@ -37,9 +38,17 @@ _MOST_FAULTS = 20
 Told = Callable[[int], None]
 
 
-def open_corpus(name: str) -> Corpus:
-    """The corpus of a name that ships, or in a folder."""
-    return read_folder(Path(name)) if "/" in name or Path(name).is_dir() else shipped(name)
+def open_corpus(name: str, root: str = "") -> Corpus:
+    """The corpus of a name that ships, or in a folder, without what was retired.
+
+    Args:
+        name: of either.
+        root: the corpus as it was when it had this root; "" for what is left now.
+    """
+    folder = Path(name)
+    if "/" not in name and not folder.is_dir():
+        return shipped(name)
+    return as_asked(read_folder(folder), folder, root)
 
 
 def asked(worker: Worker, question: Question) -> tuple[str, int | None, str | None]:
@@ -146,7 +155,7 @@ def from_plan(journal: Journal, plan: dict[str, Any]) -> Shift:
         Refused: tool or corpus have changed since the plan was made.
     """
     tools = contestants(load_tool(Path(plan["tool_path"])))
-    corpus = open_corpus(plan["corpus_name"])
+    corpus = open_corpus(plan["corpus_name"], plan["corpus"])
     if [tool.digest for tool in tools] != plan["tools"] or corpus.root != plan["corpus"]:
         raise Refused(
             "conflict",

@@ -25,6 +25,7 @@ from bayanihan.sandbox.desk import LocalDesk
 from bayanihan.sandbox.gate import Rule
 from bayanihan.sandbox.isolate import Isolator, Limits, Stage
 from bayanihan.sandbox.journal import Journal
+from bayanihan.sandbox.remote.proxy import host_of
 from bayanihan.sandbox.result import (
     FAULT,
     FORMAT,
@@ -373,6 +374,11 @@ def not_tested(order: Order, laboratories: Sequence[Laboratory] = ()) -> list[st
     if not corpus.card.sealed:
         found.append("Whether the tool has seen these items before: the corpus is public.")
     found += [limit if limit.endswith(".") else f"{limit}." for limit in corpus.card.limits]
+    if manifest.remote is not None:
+        found.append(
+            "Which version answered: the tool runs at its vendor's, who may change it any day. "
+            f"The items were disclosed to {host_of(manifest.remote.url)}."
+        )
     if laboratories:
         found.append(
             "Whether each laboratory isolates as it says: nobody can see that from outside. Only "

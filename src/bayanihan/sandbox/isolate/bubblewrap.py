@@ -73,22 +73,28 @@ class Bubblewrap:
         self._filter = program(platform.machine(), unshared=False)
         return ""
 
-    def start(self, stage: Stage, limits: Limits) -> Process:
-        """Start the staged tool in namespaces of its own."""
+    def start(self, stage: Stage, limits: Limits, line: int | None = None) -> Process:
+        """Start the staged tool in namespaces of its own.
+
+        Args:
+            stage: the tool, laid out.
+            limits: what it may use.
+            line: a descriptor of ours that it keeps, and nothing else.
+        """
         assert self._program, "who picks this asks `missing` first"
         assert self._filter, "who picks this asks `missing` first"
         with tempfile.TemporaryFile() as held:
             held.write(self._filter)
             held.seek(0)
             return spawn(
-                [self._program, *self._words(stage, limits, held.fileno())],
+                [self._program, *self._words(stage, limits, held.fileno(), line)],
                 {},
                 limits,
                 folder="/",
-                pass_fds=[held.fileno()],
+                pass_fds=[held.fileno(), *([] if line is None else [line])],
             )
 
-    def _words(self, stage: Stage, limits: Limits, filter_fd: int) -> list[str]:
+    def _words(self, stage: Stage, limits: Limits, filter_fd: int, line: int | None) -> list[str]:
         seen, from_ = INSIDE, stage.outside
         size = ["--size", str(limits.scratch_bytes)]
         words = [*_NAMESPACES, "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"]
@@ -104,7 +110,10 @@ class Bubblewrap:
             words += ["--ro-bind", source, place]
         for setting in stage.manifest.settings:
             words += ["--ro-bind-try", setting, setting]
-        for name, value in stage.environment(seen).items():
+        environment = stage.environment(seen)
+        if line is not None:
+            environment["BAYANIHAN_LINE"] = str(line)
+        for name, value in environment.items():
             words += ["--setenv", name, value]
         words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", seen.tool]
         return [*words, "--seccomp", str(filter_fd), "--", *stage.command(seen)]

@@ -40,6 +40,7 @@ class Process:
 
     Attributes:
         stdin, stdout, stderr: file descriptors of our ends of the pipes, none of them blocking.
+        at_end: what else ends with it.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], group: Group) -> None:
@@ -49,6 +50,7 @@ class Process:
         self._child = child
         self._group = group
         self._peak_bytes = 0
+        self.at_end: Callable[[], None] = lambda: None
         self.stdin, self.stdout, self.stderr = (
             stream.fileno() for stream in (child.stdin, child.stdout, child.stderr)
         )
@@ -110,6 +112,7 @@ class Process:
         self._child.stdout.close()
         self._child.stderr.close()
         self._group.close()
+        self.at_end()
         return how or "was killed"
 
 

@@ -19,6 +19,7 @@ import sys
 import sysconfig
 import tempfile
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Self
 
@@ -29,6 +30,10 @@ from bayanihan.sandbox.tool import Tool
 # Parts of an interpreter's library that no tool needs.
 _LEFT_OUT = re.compile(r"^(test|tests|idlelib|tkinter|turtledemo|ensurepip|site-packages|"
                        r"dist-packages|lib2to3|config-.*)$")  # fmt: skip
+
+
+# What stands in for a tool that runs elsewhere and brings no client of its own.
+_CLIENT = ".client.py"
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,6 @@ class Stage:
     """
 
     def __init__(self, tool: Tool, training: bytes = b"") -> None:
-        if tool.manifest.remote is not None:
-            raise Refused(
-                "bad-value",
-                "This tool runs at its vendor's; only tools that are handed in can be tried yet",
-                where="tool.json $.remote",
-                next_step="Ask the vendor for the tool itself.",
-            )
         self.manifest = tool.manifest
         self.folder = _new_folder()
         try:
@@ -78,6 +76,9 @@ class Stage:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.data)
             path.chmod(0o755 if file.runs else 0o644)
+        if not tool.manifest.command:
+            client = resources.files("bayanihan.sandbox.remote").joinpath("client.py")
+            (self.folder / "tool" / _CLIENT).write_bytes(client.read_bytes())
         (self.folder / "training.jsonl").write_bytes(training)
         self.python = self._interpreter()
         self.package_digests = self._packages(tool.manifest.packages)
@@ -131,7 +132,7 @@ class Stage:
 
     def command(self, seen: Layout) -> list[str]:
         """What is run, by the tool's eyes."""
-        program, *arguments = self.manifest.command
+        program, *arguments = self.manifest.command or ["python", _CLIENT]
         if program == "python":
             name = f"bin/python{sys.version_info[0]}.{sys.version_info[1]}"
             return [f"{seen.python}/{name}", "-B", "-X", "utf8", *arguments]

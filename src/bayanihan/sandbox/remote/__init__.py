@@ -1,0 +1,1 @@
+"""Tools that run at their vendor's: client, proxy, and what was disclosed to them."""
