@@ -16,10 +16,17 @@ from bayanihan import __version__
 from bayanihan.commands.law_files import open_rulebook, today
 from bayanihan.commands.working_days import is_working_day
 from bayanihan.errors import BayanihanError, Broken, Unavailable
-from bayanihan.evidence_desk import campaigns_of, lookup_of, report_desk
+from bayanihan.evidence_desk import (
+    campaigns_of,
+    denials_about,
+    denying_of,
+    lookup_of,
+    report_desk,
+    shelf_of,
+)
 from bayanihan.hub import Hub
+from bayanihan.intake import denials_api, reports_api, take_back
 from bayanihan.intake import objects_api as intake_api
-from bayanihan.intake import reports_api, take_back
 from bayanihan.intake.reports_api import evidence_body
 from bayanihan.intake.upload import Uploads
 from bayanihan.readers import (
@@ -33,9 +40,10 @@ from bayanihan.readers import (
 )
 from bayanihan.readers.alike import api as alike_api
 from bayanihan.readers.alike import campaigns_api
+from bayanihan.readers.denials import api as denials_shown
 from bayanihan.readers.feeds import hearing_api, match_api
 from bayanihan.registry import api as registry_api
-from bayanihan.registry import confirming, policy_api
+from bayanihan.registry import confirming, offices_api, policy_api
 from bayanihan.sandbox import api as attestations
 from bayanihan.sandbox import exchange_api
 from bayanihan.sandbox.offer import PIECE_BYTES
@@ -72,19 +80,23 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
     """Every address that a hub answers at: the exits and entrances of all rooms."""
     rulebook = functools.cache(open_rulebook)
     desk = hub.law_desk(rulebook, is_working_day)
-    lookup = lookup_of(hub)
+    shelf = shelf_of(hub)
+    lookup = lookup_of(hub, shelf)
     reporting = report_desk(hub, lookup)
-    campaigns = campaigns_of(hub, lookup)
+    campaigns = campaigns_of(hub, lookup, shelf)
     return [
         *health(hub),
         *intake_api.routes(hub.push),
         *reports_api.routes(reporting),
         *alike_api.routes(lookup, evidence_body()),
         *campaigns_api.routes(campaigns),
+        *denials_api.routes(denying_of(hub)),
+        *denials_shown.routes(shelf),
         *take_back.routes(hub.ledger, hub.erasures.note),
         *objects_api.routes(hub.ledger),
         *registry_api.routes(hub.office),
         *policy_api.routes(hub.office),
+        *offices_api.routes(hub.office),
         *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us),
         *hearing_api.routes(hub.ledger, hub.hearing, hub.disputes),
         *match_api.routes(hub.matching),
@@ -95,7 +107,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *attestations.routes(hub.ledger, hub.folder),
         *exchange_api.routes(hub.exchange, Uploads(PIECE_BYTES, 8 * PIECE_BYTES).upload),
         *taxii.routes(hub.taxii),
-        *pages.routes(hub.console, hub.sessions),
+        *pages.routes(hub.console, hub.sessions, denials_about(hub, shelf)),
         *reports.routes(reporting, hub.sessions, evidence_body()),
         *campaign_pages.routes(campaigns, hub.sessions),
         *dispute.routes(hub.disputes),

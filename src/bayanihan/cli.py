@@ -26,6 +26,7 @@ COMMANDS = {
     "lookup": "bayanihan.commands.evidence:lookup",
     "campaigns": "bayanihan.commands.campaigns:campaigns",
     "campaign": "bayanihan.commands.campaigns:campaign",
+    "deny": "bayanihan.commands.deny:deny",
     "push": "bayanihan.commands.push:push",
     "pull": "bayanihan.commands.follow:pull",
     "follow": "bayanihan.commands.follow:follow",

@@ -43,6 +43,7 @@ from bayanihan.ledger import (
 )
 from bayanihan.readers import (
     alike,
+    denials,
     heads,
     metrics,
     receipts_api,
@@ -98,6 +99,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     law.Docket,
     Rulings,
     alike.Alike,
+    denials.Denials,
 )
 
 
@@ -127,6 +129,7 @@ class Hub:
         self.catalogue = taxii.Catalogue(*place)
         self.docket = law.Docket(*place)
         self.alike = alike.Alike(*place)
+        self.denials = denials.Denials(*place)
         self.rulings = Rulings(*place)
         self.registry.now_us = self.ledger.now_us
         self.office = Office(self.ledger, self.registry, secrets.token_bytes)
@@ -178,7 +181,7 @@ class Hub:
         self.taxii = self._open_taxii()
         self.exchange = Exchange(folder / "trials", time.time, secrets.token_bytes)
         self._length_at_start = self.ledger.length
-        folded = [self.active, self.catalogue, self.docket, self.rulings, self.alike]
+        folded = [self.active, self.catalogue, self.docket, self.rulings, self.alike, self.denials]
         self.folding = Folding(self.ledger, folded)
         self.folding.start()
         self.upkeep = self._start_upkeep()
@@ -419,6 +422,7 @@ class Hub:
         self.reader.stop()
         self.exchange.close()
         self.alike.close()
+        self.denials.close()
         self.engines.stop()
         self.press.close()
         self.ledger.close()

@@ -32,6 +32,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/reports/{draft_id}/publish"): None,
     ("DELETE", "/api/reports/{draft_id}"): None,
     ("POST", "/api/lookup"): b"",
+    ("POST", "/api/denials"): {"document": {}},
+    ("DELETE", "/api/denials/{denial_id}"): None,
+    ("POST", "/api/members/{code}/offices"): {"office": "", "public": ""},
+    ("DELETE", "/api/members/{code}/offices/{name}"): None,
     ("POST", "/api/objects"): lambda ids: {
         "objects": [{"type": "indicator", "id": i} for i in ids]
     },
@@ -225,6 +229,7 @@ class Look:
         known = {
             "code": ["XX"],
             "digest": ["sha256:00"],
+            "denial_id": ["nothing"],
             "draft_id": ["nothing"],
             "key_id": ["nobody"],
             "public": ["00"],

@@ -139,6 +139,12 @@ class Gate(RuleBasedStateMachine):
     def erase(self, who: int, said: int) -> None:
         self.world.erase(self.author(who), self.said(said))
 
+    @rule(author=NUMBER, level=st.sampled_from(["clear", "green", "amber", "amber+strict"]))
+    def deny(self, author: int, level: str) -> None:
+        people = [who for who in self.world.authors if who.member]
+        if people:
+            self.world.deny(people[author % len(people)], level)
+
     @rule(author=NUMBER, police=st.booleans(), national=st.booleans())
     def register_a_system(self, author: int, police: bool, national: bool) -> None:
         people = [who for who in self.world.authors if who.member]

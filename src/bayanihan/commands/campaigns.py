@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bayanihan.commands.deny import print_denial
 from bayanihan.commands.hub_client import (
     DEFAULT_HUB,
     HubClient,
@@ -73,6 +74,8 @@ def campaign(
         print(as_json_text(told))
         return
     print(_line(told, exercise=exercise))
+    for denial in told["denials"]:
+        print_denial(denial)
     for step in told["growth"]:
         members = " ".join(f"{code} {count}" for code, count in step["members"].items())
         languages = " ".join(f"{one_line(t)} {count}" for t, count in step["languages"].items())

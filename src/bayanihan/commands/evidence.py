@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bayanihan.commands.deny import print_denial
 from bayanihan.commands.hub_client import (
     DEFAULT_HUB,
     HubClient,
@@ -99,9 +100,11 @@ def lookup(
         )
         mark = "EXERCISE " if match["exercise"] else ""
         print(f"{mark}{one_line(match['id'])} since {match['since']}: {told}")
+    for denial in answer["denials"]:
+        print_denial(denial)
     for note in answer["left_out"]:
         print(f"note: {one_line(note)}", file=sys.stderr)
-    if not answer["matches"]:
+    if not answer["matches"] and not answer["denials"]:
         print("nothing is alike")
     return 0
 

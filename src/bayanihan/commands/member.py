@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -15,7 +16,9 @@ from bayanihan.commands.hub_client import (
     as_json_text,
     in_path,
 )
-from bayanihan.errors import one_line
+from bayanihan.commands.office_key import read_public
+from bayanihan.core.signing import to_text
+from bayanihan.errors import Refused, one_line
 
 app = App(name="member", help="The region's members, their constituents and groups.")
 
@@ -188,3 +191,35 @@ def own_list(
         return
     for each in found["entries"]:
         print(f"{each['entry']:<40} {one_line(each['reason'])}")
+
+
+@app.command
+def office(
+    member: str,
+    name: str,
+    *,
+    public: Annotated[
+        Path | None, Parameter(help="Its public key, as `trial signing-key` made it.")
+    ] = None,
+    title: Annotated[str, Parameter(help="What people call it.")] = "",
+    take_back: Annotated[
+        bool, Parameter(negative="", help="Take its keys back: nothing they signed counts.")
+    ] = False,
+    hub: HubOption = DEFAULT_HUB,
+    key: KeyOption = "",
+) -> None:
+    """Name an office or person that others pose as, with the key that it signs denials with.
+
+    Example: bayanihan member office SG central-bank --title "The central bank" --public cb.key.pub
+    """
+    place = f"/api/members/{in_path(member)}/offices"
+    with HubClient(hub, key) as client:
+        if take_back:
+            client.json("DELETE", f"{place}/{in_path(name)}")
+            print(f"{member}/{name}: its keys are taken back")
+            return
+        if public is None:
+            raise Refused("wrong-use", "Give the office's key with --public, or --take-back")
+        order = {"office": name, "title": title, "public": to_text(read_public(public))}
+        said = client.json("POST", place, json=order)
+    print(f"{member}/{name} signs denials with the key {said['key']}")

@@ -24,6 +24,7 @@ from bayanihan.registry.confirmed import Confirmed, Keyring, confirming
 from bayanihan.registry.founding import FOUNDER, founding_changes, member_facts
 from bayanihan.registry.keys import SCOPES, Key, make_key
 from bayanihan.registry.office import KeyOrder, Office, RotationOrder
+from bayanihan.registry.offices import OfficeKey, Offices
 from bayanihan.registry.registry import AgentKeys, Constituent, Member, Registry
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "MemberAdded",
     "MemberLeft",
     "Office",
+    "OfficeKey",
+    "Offices",
     "ProtectionShown",
     "Registry",
     "RegistryChange",

@@ -144,6 +144,25 @@ class LetIn(_Change, tag="let-in", frozen=True):
     entry: str
 
 
+class OfficeSet(_Change, tag="office-set", frozen=True):
+    """An office or person of a member that others pose as, and the public key (hex) it signs with.
+
+    A key before it stays good for what was entered until then.
+    """
+
+    code: str
+    office: str
+    title: str
+    public: str
+
+
+class OfficeEnded(_Change, tag="office-ended", frozen=True):
+    """An office's keys are taken back: nothing that they signed counts as verified any more."""
+
+    code: str
+    office: str
+
+
 class StateNoted(_Change, tag="state-noted", frozen=True):
     """The SHA-256 of all state, entered by the hour so that a later change of it shows."""
 
@@ -166,6 +185,8 @@ RegistryChange = (
     | AssetRemoved
     | KeptOut
     | LetIn
+    | OfficeSet
+    | OfficeEnded
     | StateNoted
 )
 

@@ -47,14 +47,15 @@ def canonical(text: str, where: str) -> str:
         raise Refused("bad-value", error.message, where=where) from error
 
 
-def _line(text: str, where: str) -> str:
+def check_line(text: str, where: str) -> str:
+    """One printable line. Raises `Refused("bad-value")`."""
     if len(text) > _TEXT_LIMIT or not text.isprintable():
         message = f"This is one line of {_TEXT_LIMIT} characters at most"
         raise Refused("bad-value", message, where=where)
     return text
 
 
-def _theirs(office: Office, viewer: Viewer, code: str, *, by_member: bool) -> None:
+def check_theirs(office: Office, viewer: Viewer, code: str, *, by_member: bool) -> None:
     """The operator speaks for all; a member's administrator for its own list alone."""
     require(viewer, "admin")
     if viewer.member and (viewer.constituent or viewer.member != code):
@@ -91,8 +92,8 @@ def asset_routes(office: Office) -> list[HTTPRouteHandler]:
     ) -> dict[str, str]:
         """Enter a name or an address range as a member's, or a bank's under it."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        _theirs(office, viewer, code, by_member=False)
-        asset, note = canonical(data.asset, "asset"), _line(data.note, "note")
+        check_theirs(office, viewer, code, by_member=False)
+        asset, note = canonical(data.asset, "asset"), check_line(data.note, "note")
         if len(registry.assets_of(code)) >= ENTRIES_LIMIT:
             raise Refused(
                 "too-large", f"A member has {ENTRIES_LIMIT} assets at most", where="asset"
@@ -106,7 +107,7 @@ def asset_routes(office: Office) -> list[HTTPRouteHandler]:
     ) -> dict[str, str]:
         """Take a name or range out of what is a member's."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        _theirs(office, viewer, code, by_member=False)
+        check_theirs(office, viewer, code, by_member=False)
         name = canonical(asset, "asset")
         if name not in registry.assets_of(code):
             raise Refused("not-found", f"{code} has no such asset", where="asset")
@@ -136,8 +137,8 @@ def list_routes(office: Office) -> list[HTTPRouteHandler]:
     ) -> dict[str, str]:
         """Keep a name with all below it, or an address range, out of your member's feeds."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        _theirs(office, viewer, code, by_member=True)
-        entry, reason = canonical(data.entry, "entry"), _line(data.reason, "reason")
+        check_theirs(office, viewer, code, by_member=True)
+        entry, reason = canonical(data.entry, "entry"), check_line(data.reason, "reason")
         if len(registry.own_list(code)) >= ENTRIES_LIMIT:
             raise Refused("too-large", f"A list has {ENTRIES_LIMIT} entries at most", where="entry")
         await office.enter(viewer, [KeptOut(office.now_us(), code, entry, reason)])
@@ -149,7 +150,7 @@ def list_routes(office: Office) -> list[HTTPRouteHandler]:
     ) -> dict[str, str]:
         """Keep it out no longer."""
         viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-        _theirs(office, viewer, code, by_member=True)
+        check_theirs(office, viewer, code, by_member=True)
         name = canonical(entry, "entry")
         if name not in registry.own_list(code):
             raise Refused("not-found", "Your list has no such entry", where="entry")

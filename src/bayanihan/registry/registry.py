@@ -30,11 +30,14 @@ from bayanihan.registry.changes import (
     LetIn,
     MemberAdded,
     MemberLeft,
+    OfficeEnded,
+    OfficeSet,
     ProtectionShown,
     StateNoted,
     change_of,
 )
 from bayanihan.registry.keys import Key, parts_of
+from bayanihan.registry.offices import Offices
 
 _NO_END_US = 1 << 63
 
@@ -91,6 +94,7 @@ class Registry(Projection):
         self.assets: dict[str, dict[str, str]] = {}
         self.kept_out: dict[str, dict[str, str]] = {}
         self.editions: dict[str, int] = {}
+        self.offices = Offices()
         self._answers: dict[str, bool] = {}
         self._viewers: dict[str, Viewer] = {}
         self._waiting: list[bytes] = []
@@ -124,6 +128,7 @@ class Registry(Projection):
                 self._set_group(REGION, tuple(sorted(self.members)))
             case MemberLeft():
                 self._leave(change.code)
+                self.offices.apply(change)
             case ConstituentAdded():
                 place = (change.member, change.name)
                 self.constituents[place] = Constituent(*place, change.title)
@@ -149,7 +154,7 @@ class Registry(Projection):
             case ProtectionShown():
                 codes = frozenset({change.code})
                 self.hidden = self.hidden - codes if change.shown else self.hidden | codes
-            case AssetAdded() | AssetRemoved() | KeptOut() | LetIn():
+            case AssetAdded() | AssetRemoved() | KeptOut() | LetIn() | OfficeSet() | OfficeEnded():
                 self._own(change)
             case StateNoted():
                 return  # a fact about state, not about who is who
@@ -174,8 +179,10 @@ class Registry(Projection):
         self.members = {known: m for known, m in self.members.items() if known != code}
         self.keys = {key_id: key for key_id, key in self.keys.items() if key.member != code}
 
-    def _own(self, change: AssetAdded | AssetRemoved | KeptOut | LetIn) -> None:
-        """What belongs to a member, and what it keeps out at home."""
+    def _own(
+        self, change: AssetAdded | AssetRemoved | KeptOut | LetIn | OfficeSet | OfficeEnded
+    ) -> None:
+        """What belongs to a member, what it keeps out at home, and its offices."""
         code = change.code
         match change:
             case AssetAdded():
@@ -186,6 +193,8 @@ class Registry(Projection):
                 self.kept_out[code] = self.own_list(code) | {change.entry: change.reason}
             case LetIn():
                 self.kept_out[code] = _without(self.own_list(code), change.entry)
+            case OfficeSet() | OfficeEnded():
+                self.offices.apply(change)
         if isinstance(change, KeptOut | LetIn):
             self.editions[code] = self.editions.get(code, 0) + 1
 

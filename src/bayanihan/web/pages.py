@@ -31,6 +31,8 @@ _SHARED_FOR_S = 1.0
 _SHELF = 64
 
 T = TypeVar("T")
+Denied = Callable[[Viewer, str], list[dict[str, Any]]]
+"""The denials about an object, as a viewer may see them. Blocks."""
 
 
 class Fragment(NamedTuple):
@@ -48,8 +50,9 @@ class Desk:
     than their share of the machine.
     """
 
-    def __init__(self, console: Console, sessions: Sessions) -> None:
+    def __init__(self, console: Console, sessions: Sessions, denied: Denied) -> None:
         self.console = console
+        self._denied = denied
         self.sessions = sessions
         self._shelf: OrderedDict[Any, tuple[float, Fragment]] = OrderedDict()
         self._pool = ThreadPoolExecutor(1, "pages")
@@ -89,7 +92,15 @@ class Desk:
         reader = reader_of(viewer)
         full = self.console.full(reader, object_id)
         side = self.console.sight(reader).side
-        html = markup("entry_body.html", side=side, full=full, row=full.row, meanings=_MEANINGS)
+        denials = self._denied(viewer, object_id)
+        html = markup(
+            "entry_body.html",
+            side=side,
+            full=full,
+            row=full.row,
+            meanings=_MEANINGS,
+            denials=denials,
+        )
         return full.row, Fragment(html, _etag(html), full.row.exercise)
 
 
@@ -100,14 +111,15 @@ def _etag(html: str) -> str:
 _MEANINGS = [(state, WORDS[state], meaning) for state, meaning in MEANINGS.items()]
 
 
-def routes(console: Console, sessions: Sessions) -> list[HTTPRouteHandler]:
+def routes(console: Console, sessions: Sessions, denied: Denied) -> list[HTTPRouteHandler]:
     """The handlers of the console.
 
     Args:
         console: reads what pages show.
         sessions: who is signed in.
+        denied: see `Denied`.
     """
-    desk = Desk(console, sessions)
+    desk = Desk(console, sessions, denied)
     return [*_reading(desk), *_signing_in(desk), _static()]
 
 

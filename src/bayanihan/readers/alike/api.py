@@ -48,6 +48,10 @@ Body = Callable[[Any], Any]
 """One request's body, counted and bounded: a context manager with `read`."""
 
 
+Denied = Callable[[Viewer, Fingerprints, bool], list[dict[str, Any]]]
+"""The denials about some evidence, as a viewer may see them, for an exercise or for real."""
+
+
 class Lookup:
     """Answers what is like some evidence, as one viewer may see it.
 
@@ -56,13 +60,17 @@ class Lookup:
         search: finds cases.
         active: finds indicators that name a value.
         examine: reads evidence.
+        denied: see `Denied`.
     """
 
-    def __init__(self, ledger: Ledger, search: Search, active: Active, examine: Examine) -> None:
+    def __init__(
+        self, ledger: Ledger, search: Search, active: Active, examine: Examine, denied: Denied
+    ) -> None:
         self._ledger = ledger
         self._search = search
         self._active = active
         self._examine = examine
+        self._denied = denied
 
     def catch_up(self, length: int) -> None:
         """Wait a moment for what was published before the question. Blocks."""
@@ -73,7 +81,7 @@ class Lookup:
         return self._search.like(prints, self._ledger.rights(viewer), exercise=exercise)
 
     def of_evidence(self, viewer: Viewer, data: bytes, exercise: bool) -> dict[str, Any]:
-        """Cases like some evidence, and indicators that name what it names. Blocks."""
+        """Cases like some evidence, what denies it, and indicators of what it names. Blocks."""
         length = self._ledger.length
         examined = self._examine(data, viewer.member)
         self._search.catch_up(length)
@@ -91,6 +99,7 @@ class Lookup:
         prints = examined.prints
         return {
             "matches": msgspec.to_builtins(found),
+            "denials": self._denied(viewer, prints, exercise),
             "crowded": self._search.crowded(prints.infrastructure, rights, exercise=exercise),
             "left_out": list(examined.left_out),
             "language": examined.language.tag,

@@ -11,11 +11,12 @@ import threading
 import uuid
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from bayanihan.core import moment
+from bayanihan.core.fingerprint import Fingerprints
 from bayanihan.core.marking import (
     REGION,
     STRICTNESS,
@@ -35,6 +36,7 @@ DAYS_LIMIT = 366
 SHOWN_CASES = 500
 _CROWDED_SHOWN = 50
 _SHARED_SHOWN = 20
+_DENIALS_SHOWN = 20
 _STEPS = 60
 _MINUTE_US = 60_000_000
 _HOUR_US = 60 * _MINUTE_US
@@ -42,6 +44,22 @@ _DAY_US = 24 * _HOUR_US
 _STEP_SIZES_US = (5 * _MINUTE_US, _HOUR_US, _DAY_US, 7 * _DAY_US)
 _KEPT = 16
 _NAMES = uuid.UUID("5b0f3a53-6a3e-4b57-8d0e-6f3c0b7e61aa")
+
+
+Denied = Callable[[Fingerprints, str], Sequence[Any]]
+"""The denials about a case's fingerprints and id."""
+
+
+class Truth(NamedTuple):
+    """Where a campaign takes the denials from that stand beside it.
+
+    `edition` changes with the denials, `denied` finds those that some audiences see, and `told`
+    says one as it is shown, with what its signature is worth now.
+    """
+
+    edition: Callable[[], int]
+    denied: Callable[[Sequence[int], bool], Denied]
+    told: Callable[[Any], dict[str, Any]]
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -54,6 +72,7 @@ class Told(msgspec.Struct, frozen=True):
     level: str
     groups: tuple[str, ...]
     name: str
+    denials: tuple[Any, ...] = ()
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -73,6 +92,7 @@ class Campaigns:
         alike: the cases.
         never: whether a `type:value` is shared by strangers and so joins nothing.
         catch_up: waits a moment for what was published before the question.
+        truth: see `Truth`.
     """
 
     def __init__(
@@ -81,18 +101,20 @@ class Campaigns:
         alike: Alike,
         never: Callable[[str], bool],
         catch_up: Callable[[int], None],
+        truth: Truth,
     ) -> None:
         self._ledger = ledger
         self._alike = alike
         self._never = never
         self._catch_up = catch_up
+        self._truth = truth
         self._lock = threading.Lock()
         self._kept: OrderedDict[Any, Seen] = OrderedDict()
 
     def listed(self, viewer: Viewer, days: int, limit: int, *, exercise: bool) -> dict[str, Any]:
         """The campaigns of the last days, the latest first. Blocks."""
         seen = self._seen(viewer, days, exercise)
-        found = [summary(seen, group) for group in seen.groups]
+        found = [self._summary(seen, group) for group in seen.groups]
         found.sort(key=lambda each: (each["last_seen"], each["id"]), reverse=True)
         return {
             "days": days,
@@ -112,13 +134,20 @@ class Campaigns:
         seen = self._seen(viewer, days, exercise)
         for group in seen.groups:
             if any(asked in (seen.cases[at].id, seen.cases[at].name) for at in group.cases):
-                return whole(seen, group) | {"days": days, "exercise": exercise}
+                told = self._summary(seen, group)
+                return whole(seen, group, told) | {"days": days, "exercise": exercise}
         raise Refused(
             "not-found",
             "There is no such campaign among what you may see",
             where=asked[:80],
             next_step="Ask with more `days`, or see `bayanihan campaigns`.",
         )
+
+    def _summary(self, seen: Seen, group: Group) -> dict[str, Any]:
+        """A campaign in a list, with the denials about any of its cases."""
+        denials = {each.position: each for at in group.cases for each in seen.cases[at].denials}
+        told = [self._truth.told(each) for _, each in sorted(denials.items())]
+        return summary(seen, group) | {"denials": told[:_DENIALS_SHOWN]}
 
     def _seen(self, viewer: Viewer, days: int, exercise: bool) -> Seen:
         if not 1 <= days <= DAYS_LIMIT:
@@ -130,7 +159,8 @@ class Campaigns:
         ]
         now_us = self._ledger.now_us()
         with self._lock:  # one is worked out at a time; the others find it done
-            place = (tuple(rights), days, exercise, self._alike.position, now_us // _HOUR_US)
+            folded = (self._alike.position, self._truth.edition())
+            place = (tuple(rights), days, exercise, *folded, now_us // _HOUR_US)
             if place not in self._kept:
                 self._kept[place] = self._look(rights, audiences, now_us - days * _DAY_US, exercise)
                 while len(self._kept) > _KEPT:
@@ -146,7 +176,8 @@ class Campaigns:
         same: dict[tuple[str, str], list[Case]] = {}
         for case in rows:
             same.setdefault((case.origin, case.object_id), []).append(case)
-        told = [(_told(each, audiences), each[-1].prints) for each in same.values()]
+        denied = self._truth.denied(rights, exercise)
+        told = [(_told(each, audiences, denied), each[-1].prints) for each in same.values()]
         told = sorted(
             (each for each in told if each[0].stamp_us >= since_us),
             key=lambda each: (each[0].stamp_us, each[0].id),
@@ -156,7 +187,7 @@ class Campaigns:
         return Seen(cases, tuple(groups), tuple(crowded), len(at) > CASES_LIMIT)
 
 
-def _told(rows: Sequence[Case], audiences: Sequence[Audience]) -> Told:
+def _told(rows: Sequence[Case], audiences: Sequence[Audience], denied: Denied) -> Told:
     """One case from its rows, one for each audience that was told of it."""
     first = min(rows, key=lambda each: each.stamp_us)
     widest = min((audiences[each.audience - 1] for each in rows), key=_narrow)
@@ -168,6 +199,7 @@ def _told(rows: Sequence[Case], audiences: Sequence[Audience]) -> Told:
         widest.level,
         tuple(sorted(group.name for group in widest.groups)),
         f"campaign--{uuid.uuid5(_NAMES, f'{first.origin} {first.object_id}')}",
+        tuple(denied(rows[-1].prints, first.object_id)),
     )
 
 
@@ -191,7 +223,6 @@ def summary(seen: Seen, group: Group) -> dict[str, Any]:
         "languages": _counted("language", (case.language for case in cases)),
         "evidence": [{"kind": kind, "cases": count} for kind, count in group.kinds],
         "shared": shared,
-        "denials": [],
     }
 
 
@@ -200,9 +231,8 @@ def _counted(name: str, found: Any) -> list[dict[str, Any]]:
     return [{name: each, "cases": count} for each, count in sorted(Counter(found).items())]
 
 
-def whole(seen: Seen, group: Group) -> dict[str, Any]:
+def whole(seen: Seen, group: Group, told: dict[str, Any]) -> dict[str, Any]:
     """A campaign with its growth, its cases, and the STIX object that it amounts to."""
-    told = summary(seen, group)
     cases = [seen.cases[at] for at in group.cases]
     listed = [
         {
