@@ -9,9 +9,8 @@ import logging
 import resource
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from publicsuffixlist import PublicSuffixList
 
@@ -23,11 +22,9 @@ from bayanihan.core.signing import SigningKey, to_text
 from bayanihan.data_folder import SIGNING_KEY_FILE, keep_secret, locked, make_folder, signing_key_in
 from bayanihan.errors import Refused
 from bayanihan.intake import objects_api as intake_api
-from bayanihan.intake import take_back
 from bayanihan.intake.drafts import Drafts
+from bayanihan.intake.entrance import Entrance
 from bayanihan.intake.evidence import Reader
-from bayanihan.intake.objects import Result
-from bayanihan.intake.upload import Uploads
 from bayanihan.ledger import (
     Confirming,
     ErasureList,
@@ -266,7 +263,12 @@ class Hub:
             taxii.Discovery(
                 order.title, order.description, order.contact, self.settings.public_url
             ),
-            Entrance(self),
+            Entrance(
+                self.ledger,
+                intake_api.Intake(self.ledger, self.registry, self.defaults),
+                self.erasures.note,
+                order.max_content_length,
+            ),
             taxii.Statuses(self.ledger, secrets.token_bytes),
             max_content_length=order.max_content_length,
             takes_stix=order.takes_stix,
@@ -442,27 +444,3 @@ def _suffixes() -> PublicSuffixList:
 
 def _is_public_suffix(name: str) -> bool:
     return bool(_suffixes().is_public(name))
-
-
-class Entrance:
-    """The way in, as the TAXII interface uses it. See `taxii.api.Entrance`."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._ledger = hub.ledger
-        self._withdrawn = hub.erasures.note
-        self._intake = intake_api.Intake(hub.ledger, hub.registry, hub.defaults)
-        limit_bytes = hub.settings.taxii.max_content_length
-        together_bytes = max(2 * limit_bytes, intake_api.TOGETHER_LIMIT_BYTES)
-        self.upload = Uploads(limit_bytes, together_bytes).upload
-
-    async def submit(
-        self, viewer: Viewer, data: bytes, terms: Mapping[str, Any]
-    ) -> Sequence[Result]:
-        """Submit an envelope; what became of each object."""
-        results: Sequence[Result] = (await self._intake.take(viewer, data, terms))["results"]
-        return results
-
-    async def withdraw(self, viewer: Viewer, object_id: str) -> None:
-        """Take back what the viewer published under an id."""
-        reason = "deleted over TAXII"
-        await take_back.withdraw(self._ledger, viewer, object_id, reason, self._withdrawn)

@@ -82,6 +82,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/law/attestations/{digest}/judge"): {"state": "none"},
     ("POST", "/api/law/cases/{record_id}/steps"): {"step": "none"},
     ("POST", "/dispute"): b"value=&reason=",
+    ("POST", "/reports"): b"",
+    ("POST", "/reports/{draft_id}"): b"act=none",
     ("POST", "/sign-in"): b"key=byn_nobody_nothing",
     ("POST", "/sign-out"): None,
     ("POST", "/taxii2/{root}/collections/{name}/objects"): {"objects": [{"type": "indicator"}]},

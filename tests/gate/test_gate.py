@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.gate.denying import deny
 from tests.gate.exits import Exit, Feeds, Look, exits_of
 from tests.gate.model import ORDER
 from tests.gate.world import GROUPS, MEMBERS, World
@@ -140,10 +141,10 @@ class Gate(RuleBasedStateMachine):
         self.world.erase(self.author(who), self.said(said))
 
     @rule(author=NUMBER, level=st.sampled_from(["clear", "green", "amber", "amber+strict"]))
-    def deny(self, author: int, level: str) -> None:
+    def an_office_denies(self, author: int, level: str) -> None:
         people = [who for who in self.world.authors if who.member]
         if people:
-            self.world.deny(people[author % len(people)], level)
+            deny(self.world, people[author % len(people)], level)
 
     @rule(author=NUMBER, police=st.booleans(), national=st.booleans())
     def register_a_system(self, author: int, police: bool, national: bool) -> None:

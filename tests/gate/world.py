@@ -20,12 +20,9 @@ from litestar.exceptions import LitestarDeprecationWarning
 from bayanihan.app import create_app
 from bayanihan.commands.verify import verified
 from bayanihan.config import Settings
-from bayanihan.core.denial import Denial
-from bayanihan.core.denial import sign as sign_denial
 from bayanihan.core.entrance_order import LimitsOrder
 from bayanihan.core.fingerprint import EXTENSION_ID as FINGERPRINTS
 from bayanihan.core.marking import TLP_1_IDS, TLP_2_IDS, group_marking_id
-from bayanihan.core.signing import SigningKey, to_text
 from bayanihan.hub import Hub
 from bayanihan.intake.evidence import Reader
 from bayanihan.registry import SCOPES
@@ -36,7 +33,6 @@ GROUPS = {"pair": ("SG", "VN"), "trio": ("SG", "TH", "VN"), "one": ("TH",)}
 READING = ("report", "read", "feed", "receipt", "notice")
 UNKNOWN_MARKING = "marking-definition--7d3f9f0c-2f0d-4f39-9d52-6f5b6d0c5a11"
 QUIET_TURNS = 40
-OFFICE = SigningKey(b"o" * 32)
 TOGETHER = "together.example"
 # Whoever is turned away looks at nothing.
 UNLIMITED = LimitsOrder(1_000_000, 1_000, public_requests_per_s=1_000_000)
@@ -374,40 +370,6 @@ class World:
                 words,
                 raw,
                 marked=bool(marks),
-            )
-        )
-
-    def deny(self, author: Who, level: str) -> None:
-        """An office of a member denies something, and all cases with it, to some readers."""
-        word, office = f"d{secrets.token_hex(8)}", f"office-{author.member}".lower()
-        order = {"office": office, "public": to_text(OFFICE.public)}
-        path = f"/api/members/{author.member}/offices"
-        assert self.ask("POST", path, self.operator, order).status == 201
-        said = Denial(
-            id=f"denial--{uuid.uuid4()}",
-            member=author.member,
-            office=office,
-            statement=word,
-            at="2026-01-01T00:00:00Z",
-            cases=tuple(sorted({one.object_id for one in self.region.said[-5:]}))
-            or ("incident--00000000-0000-4000-8000-000000000000",),
-        )
-        body = {"document": sign_denial(said, OFFICE), "tlp": level}
-        answer = self.ask("POST", "/api/denials", author, body)
-        assert answer.status == 201, answer
-        amber = level.startswith("amber")
-        self.region.said.append(
-            Said(
-                said.id,
-                author.person,
-                author.origin,
-                level,
-                set(self.region.groups["region"]) if amber else set(),
-                ("region",) if amber else (),
-                set(),
-                exercise=False,
-                secrets=(word,),
-                kind="denial",
             )
         )
 
