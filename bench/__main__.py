@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 
 from bench.cluster import cluster
+from bench.evidence import PARTS as OF_EVIDENCE
+from bench.evidence import PEERS as FINDERS
 from bench.evidence import evidence
 from bench.feeds import feeds
 from bench.growth import RUNGS
@@ -44,8 +47,21 @@ def main() -> None:
     five = verbs.add_parser("sandbox", help="what isolation costs, and what a killed trial repeats")
     five.add_argument("--items", type=int, default=50_000, help="items in each round: 50000")
     five.add_argument("--resumed", type=int, default=100_000, help="items of the killed trial")
-    five = verbs.add_parser("evidence", help="extraction, language, likeness, mail to draft")
-    five.add_argument("--pictures", type=int, default=100_000, help="picture hashes: 100000")
+    seven = verbs.add_parser("evidence", help="extraction, language, likeness, mail to draft")
+    seven.add_argument(
+        "--stored",
+        type=int,
+        default=100_000,
+        help="cases in the text index, a tenth of the hashes of pictures: 100000",
+    )
+    seven.add_argument("--only", choices=OF_EVIDENCE, action="append", help="this part; repeat it")
+    seven.add_argument(
+        "--peer",
+        metavar="NAME=PYTHON",
+        action="append",
+        default=[],
+        help=f"run a peer with an interpreter that has it: {', '.join(FINDERS)}",
+    )
     six = verbs.add_parser(
         "cluster", help="a ledger on PostgreSQL: COPY, reports, nodes, fail-over"
     )
@@ -55,7 +71,8 @@ def main() -> None:
         cluster(chosen.stored)
         return
     if chosen.verb == "evidence":
-        evidence(chosen.pictures)
+        pythons = _pythons(parser, chosen.peer, FINDERS)
+        evidence(chosen.stored, tuple(chosen.only or OF_EVIDENCE), pythons)
         return
     if chosen.verb == "sandbox":
         sys.exit(sandbox(chosen.items, chosen.resumed))
@@ -69,10 +86,17 @@ def main() -> None:
         return
     if chosen.stored < RUNGS[0]:
         parser.error(f"--stored must be {RUNGS[0]} or more")
-    if any(each.partition("=")[0] not in PEERS for each in chosen.peer):
-        parser.error(f"--peer takes NAME=PYTHON with a name of {', '.join(PEERS)}")
-    pythons = dict(each.split("=", 1) for each in chosen.peer)
-    loop(chosen.stored, tuple(chosen.only or PARTS), pythons)
+    loop(chosen.stored, tuple(chosen.only or PARTS), _pythons(parser, chosen.peer, PEERS))
+
+
+def _pythons(
+    parser: argparse.ArgumentParser, given: list[str], names: Collection[str]
+) -> dict[str, str]:
+    """The interpreters of the peers that were named."""
+    parted = [each.partition("=") for each in given]
+    if any(name not in names or not python for name, _, python in parted):
+        parser.error(f"--peer takes NAME=PYTHON with a name of {', '.join(names)}")
+    return {name: python for name, _, python in parted}
 
 
 if __name__ == "__main__":

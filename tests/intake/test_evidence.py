@@ -26,7 +26,7 @@ from bayanihan.errors import Refused
 from bayanihan.intake.evidence import Reader
 from bayanihan.intake.evidence.reader import FILE_LIMIT_BYTES
 from bayanihan.intake.evidence.victims import url_without_victims, without_victims
-from bayanihan.readers.alike.search import CHROMAPRINT_MOST
+from bayanihan.readers.alike.shapes import CHROMAPRINT_MOST
 
 LURES = Path(__file__).parent.parent / "vectors" / "lures"
 SHARED = Path(__file__).parents[3] / "shared" / "data"

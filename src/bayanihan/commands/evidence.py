@@ -93,11 +93,7 @@ def lookup(
         print(as_json_text(answer))
         return 0
     for match in answer["matches"]:
-        told = ", ".join(
-            f"{each['kind']} {each['score']:.2f}"
-            + (f" ({one_line(', '.join(each['on']))})" if each["on"] else "")
-            for each in match["evidence"]
-        )
+        told = ", ".join([_likeness(each) for each in match["evidence"]])
         mark = "EXERCISE " if match["exercise"] else ""
         print(f"{mark}{one_line(match['id'])} since {match['since']}: {told}")
     for denial in answer["denials"]:
@@ -126,6 +122,13 @@ def _evidence(path: Path) -> tuple[str, bytes]:
     return path.name.encode(errors="replace").decode(), data
 
 
+def _likeness(evidence: dict[str, Any]) -> str:
+    told = f"{evidence['kind']} {evidence['score']:.2f}"
+    if evidence.get("candidate"):
+        told += ", worth a look"
+    return told + (f" ({one_line(', '.join(evidence['on']))})" if evidence["on"] else "")
+
+
 def _print(draft: dict[str, Any]) -> None:
     language = draft["language"]
     also = f" or {draft['language_also']}" if draft["language_also"] else ""
@@ -142,7 +145,7 @@ def _print(draft: dict[str, Any]) -> None:
     for note in [*draft["disguises"], *draft["cadence"], *draft["left_out"], *draft["provenance"]]:
         print(f"  note    {one_line(note)}")
     for match in draft["similar"]:
-        kinds = ", ".join(f"{each['kind']} {each['score']:.2f}" for each in match["evidence"])
+        kinds = ", ".join([_likeness(each) for each in match["evidence"]])
         print(f"  alike   {one_line(match['id'])}: {kinds}")
     if waits := draft.get("waits_for"):
         print(f"It waits as a draft for the people of {waits}, who confirm and publish it.")

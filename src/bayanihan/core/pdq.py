@@ -14,7 +14,11 @@ from typing import Any
 
 import msgspec
 
-BITS_APART = 31
+from bayanihan.core.near_bits import BITS_MOST, apart
+
+__all__ = ["BITS_APART", "INNER", "LEAST_QUALITY", "Picture", "apart", "hashes", "words"]
+
+BITS_APART = BITS_MOST
 # Less detail than this, and pictures that have nothing in common look alike.
 LEAST_QUALITY = 50
 _SIDE, _KEPT = 64, 16
@@ -108,14 +112,7 @@ def _quality(small: Any) -> int:
 
 
 def words(hashed: list[str]) -> Any:
-    """Hashes as rows of four 64-bit words, for `apart`."""
+    """Hashes as rows of four 64-bit words, for `NearBits`."""
     import numpy
 
     return numpy.frombuffer(bytes.fromhex("".join(hashed)), dtype=">u8").reshape(-1, 4).astype("u8")
-
-
-def apart(one: Any, others: Any) -> Any:
-    """In how many bits one row differs from each of many, as `words` makes them."""
-    import numpy
-
-    return numpy.bitwise_count(others ^ one).sum(axis=1)

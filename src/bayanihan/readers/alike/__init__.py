@@ -4,7 +4,8 @@ What connects cases is looked up among those that the viewer may see, inside the
 that nobody learns of what they may not see. A value in too many cases connects nothing.
 """
 
+from bayanihan.readers.alike.match import Match
 from bayanihan.readers.alike.projection import Alike
-from bayanihan.readers.alike.search import Match, Search
+from bayanihan.readers.alike.search import Search
 
 __all__ = ["Alike", "Match", "Search"]

@@ -20,7 +20,8 @@ from bayanihan.core.observables import Observable
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.errors import Refused
 from bayanihan.ledger import Ledger
-from bayanihan.readers.alike.search import MATCH_LIMIT, Evidence, Match, Search
+from bayanihan.readers.alike.match import Evidence, Match
+from bayanihan.readers.alike.search import MATCH_LIMIT, Search
 
 FILE_LIMIT_BYTES = 25 * 1024 * 1024
 TEXT_LIMIT = 8_000

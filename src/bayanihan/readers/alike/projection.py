@@ -6,7 +6,8 @@ import hashlib
 import heapq
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,9 +34,9 @@ CREATE TABLE keys (
     PRIMARY KEY (key, audience, exercise, position)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE shapes (
-    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, value BLOB NOT NULL, position INTEGER NOT NULL
-) STRICT;
-CREATE INDEX shapes_position ON shapes (position)
+    position INTEGER NOT NULL, place INTEGER NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (position, place)
+) STRICT, WITHOUT ROWID
 """
 
 _OF_CASE = (
@@ -69,6 +70,16 @@ class Case(msgspec.Struct, frozen=True):
     prints: Fingerprints
 
 
+class Shape(NamedTuple):
+    """A digest of a picture, a file or a sound, its case, and who was told of it."""
+
+    position: int
+    kind: str
+    value: bytes
+    audience: int
+    exercise: int
+
+
 _decode = msgspec.json.Decoder(_Case).decode
 _prints = msgspec.msgpack.Decoder(Fingerprints).decode
 _MARK = EXTENSION_ID.encode()
@@ -78,9 +89,18 @@ class Alike(Projection):
     """Cases and the keys that lead to them."""
 
     name = "alike"
-    version = 2
+    version = 3
     kinds = ("object", "withdrawn", "erased")
     schema = _SCHEMA
+    # How often digests were taken out: when it changes, those kept in memory are too many.
+    taken_out = 0
+    _taking_out = False
+
+    def folded(self) -> None:
+        """Tell those who keep digests in memory that some are gone."""
+        if self._taking_out:
+            self.taken_out += 1
+            self._taking_out = False
 
     def fold(self, entry: Entry, body: bytes | None) -> None:
         """Take one entry in: only objects with fingerprints are kept."""
@@ -111,8 +131,8 @@ class Alike(Projection):
             "INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)",
             [(key, *place) for key in keys_of(prints)],
         )
-        shapes = [(kind, value, header.position) for kind, value in _shapes(prints)]
-        self.db.executemany("INSERT INTO shapes (kind, value, position) VALUES (?, ?, ?)", shapes)
+        shapes = [(header.position, place, *shape) for place, shape in enumerate(_shapes(prints))]
+        self.db.executemany("INSERT INTO shapes VALUES (?, ?, ?, ?)", shapes)
 
     def _out(self, entry: Entry, *, erased: bool) -> None:
         header = entry.header
@@ -128,7 +148,8 @@ class Alike(Projection):
         for position, raw in rows:
             place = (same[2], same[3], position)
             self.db.executemany(_NO_KEY, [(key, *place) for key in keys_of(_prints(raw))])
-            self.db.execute("DELETE FROM shapes WHERE position = ?", (position,))
+            gone = self.db.execute("DELETE FROM shapes WHERE position = ?", (position,)).rowcount
+            self._taking_out = self._taking_out or gone > 0
             self.db.execute("DELETE FROM cases WHERE position = ?", (position,))
 
     def found(
@@ -182,13 +203,14 @@ class Alike(Projection):
         merged = heapq.merge(*told, reverse=True)
         return [position for (position,) in itertools.islice(merged, limit)]
 
-    def shapes(self, after: int) -> list[tuple[int, str, bytes, int]]:
-        """Digests of pictures, files and sounds that came after a number, as they came."""
+    def shapes(self, after: int) -> Iterator[Shape]:
+        """Digests of pictures, files and sounds of cases after a position, as they came."""
         rows = self.reading.execute(
-            "SELECT number, kind, value, position FROM shapes WHERE number > ? ORDER BY number",
+            "SELECT position, kind, value, audience, exercise FROM shapes"
+            " JOIN cases USING (position) WHERE position > ? ORDER BY position, place",
             (after,),
         )
-        return [tuple(row) for row in rows]
+        return map(Shape._make, rows)
 
 
 def key_of(kind: str, value: str) -> int:
