@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -351,3 +352,24 @@ def test_a_hub_enters_what_it_trusts(own_hub: RunningHub, keys: Path) -> None:
     assert told["result"] == "accepted"
     assert sent(data) == {**told, "result": "duplicate"}
     assert refused(b"{}") == "bad-value"
+
+
+def test_attest_enters_what_it_signs(
+    own_hub: RunningHub, keys: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`attest --enter`: the file is written first, and what the hub says is told."""
+    own_hub.start()
+    (tmp_path / "trial.json").write_bytes(encode_result(result_of()))
+    key, out = own_hub.key("SG", scopes=["sandbox"]), tmp_path / "a.att"
+    words = ["trial", "attest", str(tmp_path / "trial.json"), "--sign-with", str(keys / "sg.key")]
+    words += ["--out", str(out), "--enter", "--hub", own_hub.url, "--key", key]
+    for code, trust in ((1, b""), (0, (keys / "sg.key.pub").read_bytes())):
+        if trust:
+            (own_hub.data / "trust.toml").write_bytes(trust)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        assert ended.value.code == code
+        assert read_envelope(out).signatures
+    told = capfd.readouterr()
+    assert "This hub trusts no authority yet" in told.err
+    assert f"accepted, sha256:{hashlib.sha256(out.read_bytes()).hexdigest()}" in told.out

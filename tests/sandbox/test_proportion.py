@@ -103,7 +103,8 @@ def test_the_bootstrap_is_seeded_and_wider_where_campaigns_differ() -> None:
 def test_precision_follows_the_base_rate() -> None:
     assert precision_at(1, 0, 0.01) == 1
     assert precision_at(0.9, 0.01, 0.01) == pytest.approx(0.009 / (0.009 + 0.0099))
-    assert precision_at(0, 0, 0.5) == 0
+    assert precision_at(0, 0.1, 0.5) == 0
+    assert precision_at(0, 0, 0.5) is None
 
 
 def test_none_in_200_does_not_pass_one_percent_and_none_in_400_does() -> None:

@@ -91,6 +91,9 @@ def test_a_trial_from_command_to_page(
         "always-allow", "always-block", "regex", "tfidf",
     ]  # fmt: skip
     assert all(len(rival["differences"]) == 2 for rival in result["rivals"])
+    # Of warnings that never came nothing is known, and 0 % would be a claim.
+    never_warns = result["rivals"][0]["scores"][2]
+    assert (never_warns["value"], never_warns["interval"]) == (None, [0, 1])
     assert result["gates"][0]["verdict"] == "insufficient evidence"
     assert result["gates"][0]["more_needed"] == 279
     assert result["verdicts"] == "bm" * 20

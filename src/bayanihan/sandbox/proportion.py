@@ -115,11 +115,11 @@ def newcombe(both: int, only_first: int, only_second: int, neither: int) -> Inte
     return max(-1.0, difference - down), min(1.0, difference + up)
 
 
-def precision_at(detection: float, false_alarm: float, base_rate: float) -> float:
-    """The share of attacks among what is called malicious, at a base rate; 0 where nothing is."""
+def precision_at(detection: float, false_alarm: float, base_rate: float) -> float | None:
+    """The share of attacks among what is called malicious, at a base rate; None where nothing is."""
     true = detection * base_rate
     called = true + false_alarm * (1 - base_rate)
-    return true / called if called else 0.0
+    return true / called if called else None
 
 
 def agreement_by_chance(agreed: int, n: int) -> float:

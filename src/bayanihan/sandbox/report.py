@@ -18,8 +18,10 @@ from bayanihan.sandbox.result import Result, Score
 _WIDTH, _HEIGHT, _MARGIN = 220, 18, 6
 
 
-def percent(share: float) -> str:
+def percent(share: float | None) -> str:
     """A share for people: more digits near the ends, where they matter."""
+    if share is None:
+        return "not known"
     scaled = share * 100
     if scaled in (0, 100):
         return f"{scaled:.0f} %"
@@ -67,7 +69,7 @@ def bar(
 
 def score_bar(score: Score | None) -> Markup:
     """A score's row, or a dash where there is no evidence."""
-    return Markup("&ndash;") if score is None else bar(score.value, score.interval)
+    return Markup("&ndash;") if score is None else bar(score.share, score.interval)
 
 
 def page(result: Result) -> str:

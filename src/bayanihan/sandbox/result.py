@@ -23,7 +23,7 @@ class Score(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         name: detection, false_alarm, precision.
-        value: a share.
+        value: a share; null where nothing can be said, as of warnings that never came.
         n: items behind it.
         interval: 95 %, exact (Clopper-Pearson).
         wilson: 95 %, Wilson.
@@ -32,12 +32,18 @@ class Score(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     name: str
-    value: float
+    value: float | None
     n: int
     interval: tuple[float, float]
     wilson: tuple[float, float] | None = None
     clustered: tuple[float, float] | None = None
     hits: int | None = None
+
+    @property
+    def share(self) -> float:
+        """The value of a score that has one: of detection and false alarms, always."""
+        assert self.value is not None
+        return self.value
 
 
 class Slice(msgspec.Struct, frozen=True):

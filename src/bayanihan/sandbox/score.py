@@ -106,13 +106,14 @@ def scores_of(corpus: Corpus, verdicts: str, seed: int) -> list[Score]:
     detection, alarms = found["detection"], found["false_alarm"]
     rate = corpus.card.base_rate
     # Both bounds at their worst together, and at their best: wider than 95 % needs, never narrower.
-    low = precision_at(detection.interval[0], alarms.interval[1], rate)
+    # Of a tool that never warns nothing is known: then the bounds are 0 and 1.
+    low = precision_at(detection.interval[0], alarms.interval[1], rate) or 0.0
     high = precision_at(detection.interval[1], alarms.interval[0], rate)
     precision = Score(
         "precision",
-        precision_at(detection.value, alarms.value, rate),
+        precision_at(detection.share, alarms.share, rate),
         detection.n + alarms.n,
-        (low, high),
+        (low, 1.0 if high is None else high),
     )
     return [detection, alarms, precision]
 
@@ -137,8 +138,8 @@ def _slice(corpus: Corpus, verdicts: str, by: str, value: str, at: list[int], se
 
 
 def _badness(part: Slice) -> tuple[float, float, str]:
-    detection = part.detection.value if part.detection else 2.0
-    return detection, -(part.false_alarm.value if part.false_alarm else 0.0), part.value
+    detection = part.detection.share if part.detection else 2.0
+    return detection, -(part.false_alarm.share if part.false_alarm else 0.0), part.value
 
 
 def differences_of(corpus: Corpus, mine: str, other: str) -> list[Difference]:
