@@ -116,7 +116,7 @@ def newcombe(both: int, only_first: int, only_second: int, neither: int) -> Inte
 
 
 def precision_at(detection: float, false_alarm: float, base_rate: float) -> float | None:
-    """The share of attacks among what is called malicious, at a base rate; None where nothing is."""
+    """The share of attacks among what is called malicious, at a base rate; None if nothing is."""
     true = detection * base_rate
     called = true + false_alarm * (1 - base_rate)
     return true / called if called else None
