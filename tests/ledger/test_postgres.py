@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from bayanihan.core.merkle import verify_inclusion
 from bayanihan.errors import Broken, Refused, Unavailable
 from bayanihan.ledger import (
     ERASURES,
     Again,
     Change,
+    ConnectionLost,
     Erasure,
     ErasureList,
     Ledger,
+    SqliteStore,
     Where,
     check_ledger,
+    migrate_ledger,
+    migrating,
     postgres_link,
     read_erasures,
     renew,
     store_at,
 )
-from bayanihan.ledger.contract.scene import GREEN, SG, draft, numbered, outcomes
+from bayanihan.ledger.contract.scene import GREEN, SG, all_of, draft, numbered, outcomes
+from bayanihan.ledger.engine import Row, Turn
 from bayanihan.ledger.postgres import PostgresStore
-from tests.sim.databases import Databases
+from bayanihan.ledger.postgres_hosts import Hosts
+from tests.sim.databases import PARTITION_ROWS, Databases
 from tests.sim.postgres import VERSIONS
 
 ALL = Where(kinds=("object", "erased"))
@@ -101,6 +110,26 @@ def test_a_reader_misses_nothing_that_two_nodes_write(address: str, tmp_path: Pa
             ledger.refresh()
             heads.add((ledger.head().size, ledger.head().root))
         assert len(heads) == 1
+
+
+def test_a_node_opens_while_another_writes(address: str, tmp_path: Path) -> None:
+    """Between any two questions of the one that opens, the other commits."""
+    with opened(address, tmp_path / "1") as busy:
+        busy.append(numbered(0, 700))
+        number = itertools.count(1_000, 50)
+
+        class Overtaken(PostgresStore):
+            def turn(self) -> Turn | None:
+                told, first = super().turn(), next(number)
+                if self.confirmed_s == float("-inf"):  # it is not open yet
+                    busy.append(numbered(first, first + 50))
+                return told
+
+        ledger = Ledger(tmp_path / "2", store=lambda _: Overtaken(address))
+        with contextlib.closing(ledger):
+            assert outcomes(ledger.append(numbered(0, 1))) == ["duplicate"]
+            assert outcomes(ledger.append(numbered(9_000, 9_300))) == ["accepted"] * 300
+            assert ledger.alarm is None
 
 
 def test_identity_and_state_hold_across_nodes(address: str, tmp_path: Path) -> None:
@@ -194,6 +223,58 @@ def test_an_old_server_and_a_wrong_address_are_named(databases: Databases, tmp_p
     assert (refusal.value.code, "createdb" in refusal.value.next_step) == ("bad-setting", True)
 
 
+class Answering:
+    """A server as far as `Hosts` asks it."""
+
+    def __init__(self, timeline: int) -> None:
+        self.timeline, self.closed = timeline, False
+
+    def execute(self, _: str) -> Answering:
+        return self
+
+    def fetchone(self) -> tuple[int]:
+        return (self.timeline,)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_the_server_on_the_highest_timeline_is_asked() -> None:
+    """Which is first in the address, and which answers, makes no difference."""
+    up = {"a": 1, "b": 1}
+    made: list[Answering] = []
+
+    def connect(described: str) -> Answering:
+        for host in described.split(","):
+            if host in up:
+                made.append(Answering(up[host]))
+                return made[-1]
+        raise psycopg.OperationalError("nobody answers")
+
+    def asked(hosts: Hosts) -> int:
+        before = len(made)
+        link = hosts.in_force()
+        assert [each for each in made[before:] if not each.closed] == [link]
+        return int(link.timeline)
+
+    hosts = Hosts(connect, lambda host, **_: host, {"host": "a,b,c"})
+    assert asked(hosts) == 1
+    del up["a"]
+    up["b"] = 2
+    assert asked(hosts) == 2
+    up["a"] = 1
+    assert [asked(hosts) for _ in range(3)] == [2] * 3
+    del up["b"]
+    with pytest.raises(psycopg.OperationalError, match="nobody"):
+        hosts.in_force()
+    up.update(a=1, b=1, c=1)
+    with pytest.raises(ConnectionLost, match="left behind"):
+        hosts.in_force()
+    up["c"] = 3
+    late = Hosts(connect, lambda host, **_: host, {"host": "a,b,c"})
+    assert asked(late) == 3, "a node that starts late is misled"
+
+
 def test_a_server_that_is_too_old_is_refused_with_the_next_step(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +342,97 @@ def test_a_node_of_the_history_before_is_stopped(address: str, tmp_path: Path) -
     with opened(address, tmp_path / "2") as again:
         assert again.length == 3
         assert outcomes(again.append([draft("note--9")])) == ["accepted"]
+
+
+def test_nodes_whose_clocks_differ_by_an_hour_stamp_in_one_order(
+    address: str, tmp_path: Path
+) -> None:
+    """The database's clock counts, and no node's."""
+    hour_us = 3_600_000_000
+
+    def off(by_us: int) -> contextlib.closing[Ledger]:
+        folder = tmp_path / str(by_us)
+        clock = partial(lambda by_us: time.time_ns() // 1_000 + by_us, by_us)
+        return contextlib.closing(Ledger(folder, now_us=clock, store=store_at(address)))
+
+    with off(-hour_us) as slow, off(hour_us) as fast:
+        began_us = time.time_ns() // 1_000
+        told = [
+            at.append([draft(f"note--{number}")])[0]
+            for number, at in enumerate((slow, fast, fast, slow, slow, fast))
+        ]
+        ended_us = time.time_ns() // 1_000
+    stamps = [one.stamp_us for one in told]
+    assert all(early < late for early, late in pairwise(stamps))
+    assert began_us - 2_000_000 < stamps[0] < stamps[-1] < ended_us + 2_000_000
+
+
+def test_a_node_that_starts_after_the_clock_jumped_back_stamps_nothing(
+    address: str, tmp_path: Path
+) -> None:
+    """It has no memory of the clock; the last stamp tells it."""
+    hour_us = 3_600_000_000
+    with opened(address, tmp_path / "1") as ledger:
+        ledger.append([draft("note--1")])
+    shift = "UPDATE bayanihan.place SET stamp = stamp + %s"
+    with psycopg.connect(address) as link:
+        link.execute(shift, (hour_us,))
+    with opened(address, tmp_path / "2") as ledger:
+        with pytest.raises(Unavailable) as refusal:
+            ledger.append([draft("note--2")])
+        assert (refusal.value.code, ledger.length) == ("clock-behind", 1)
+    with psycopg.connect(address) as link:
+        link.execute(shift, (-hour_us,))
+
+
+def test_pages_proofs_and_erasures_reach_over_partitions(address: str, tmp_path: Path) -> None:
+    size = 2 * PARTITION_ROWS + 50
+    with opened(address, tmp_path) as ledger:
+        versions = [draft("note--all", b"%d" % at, version_us=at) for at in (1, 2, 3)]
+        ledger.append([versions[0], *numbered(0, PARTITION_ROWS), versions[1]])
+        ledger.append([*numbered(PARTITION_ROWS, size - 3), versions[2]])
+        with psycopg.connect(address) as link:
+            made = link.execute(
+                "SELECT count(*) FROM pg_inherits WHERE inhparent = 'bayanihan.entries'::regclass"
+            ).fetchone()
+        assert made == (3,)
+        assert all_of(ledger, SG, 7) == list(range(1, size + 1))
+        head = ledger.head()
+        for position in (1, PARTITION_ROWS, PARTITION_ROWS + 1, 2 * PARTITION_ROWS + 1, size):
+            leaf = ledger.entry(SG, position).header.leaf
+            path = ledger.prove(position, size)
+            assert verify_inclusion(leaf, position - 1, size, path, head.root)
+        assert len(ledger.erase(SG, "note--all", "a name in it")) == 3
+        assert ledger.positions_of("note--all")[:-1] == []
+        gone = {1, PARTITION_ROWS + 2, size}
+        assert set(range(1, size + 1)) - set(all_of(ledger, SG, 50, Where())) == gone
+
+
+def test_a_migration_that_broke_off_goes_on(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server goes after two parts of five; what is there is the beginning of the record."""
+    monkeypatch.setattr(migrating, "_AT_ONCE", 50)
+    with contextlib.closing(Ledger(tmp_path)) as ledger:
+        ledger.append(numbered(0, 240))
+        ledger.erase(SG, "note--7", "a name in it")
+        root = ledger.head().root
+    address, parts = databases.empty(), itertools.count()
+
+    class GoesAway(PostgresStore):
+        def insert(self, rows: Sequence[Row], indexed: Sequence[tuple[int, int, int]] = ()) -> None:
+            if next(parts) == 2:
+                databases.server.cut(address)
+            super().insert(rows, indexed)
+
+    source = SqliteStore(tmp_path / "ledger.db", read_only=True)
+    with contextlib.closing(source):
+        with contextlib.closing(GoesAway(address)) as target, pytest.raises(ConnectionLost):
+            migrate_ledger(source, target)
+        with contextlib.closing(PostgresStore(address)) as again:
+            assert again.last()[0] == 100
+            done = migrate_ledger(source, again)
+    assert (done.size, done.copied, done.root) == (241, 141, root.hex())
 
 
 def test_a_database_clock_that_jumps_back_stops_the_writer(address: str, tmp_path: Path) -> None:

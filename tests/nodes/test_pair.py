@@ -9,6 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
+
 from tests.nodes.conftest import check, node
 from tests.sim.databases import Databases
 from tests.sim.objects import indicator
@@ -42,6 +44,39 @@ def test_pages_go_on_at_another_node(pair: Pair) -> None:
         each["id"] for each in said
     ]
     assert len(found) == len(set(found))
+
+
+def test_taxii_goes_on_at_another_node(pair: Pair) -> None:
+    """By `next` and by `added_after`; what one node showed the other never lacks."""
+    key = pair[0].key("LA")
+    said = [indicator() for _ in range(12)]
+    path = "/taxii2/region/collections/everything/objects/"
+    media = {"accept": "application/taxii+json;version=2.1", "authorization": f"Bearer {key}"}
+
+    def page(turn: int, **params: str) -> httpx.Response:
+        answer = pair[turn % 2].ask("GET", path, headers=media, params={"limit": "5", **params})
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    pair[0].push(key, *said[:6])
+    found: list[str] = []
+    first, turn = page(1), 1
+    answer = first
+    while True:
+        found += [each["id"] for each in answer.json().get("objects", [])]
+        if not answer.json().get("more"):
+            break
+        turn += 1
+        answer = page(turn, next=answer.json()["next"])
+    since = answer.headers["x-taxii-date-added-last"]
+    assert [each for each in found if each in {one["id"] for one in said}] == [
+        one["id"] for one in said[:6]
+    ]
+    for number, one in enumerate(said[6:]):
+        pair[number % 2].push(key, one)
+        later = page(number + 1, added_after=since)
+        assert [each["id"] for each in later.json()["objects"]] == [one["id"]]
+        since = later.headers["x-taxii-date-added-last"]
 
 
 def test_a_key_that_was_revoked_at_one_node_is_refused_at_the_other(pair: Pair) -> None:

@@ -33,6 +33,7 @@ _PLACES = {
     15: Path("/usr/lib/postgresql/15"),
 }
 VERSIONS = tuple(version for version, place in _PLACES.items() if (place / "bin").exists())
+_ALL_DATABASES = ("all", "replication")
 QUICK = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -89,13 +90,14 @@ class Server:
     Args:
         version: which PostgreSQL.
         settings: for postgresql.conf.
-        host: where it listens.
+        host, inside: where it listens, and the words before a command that runs there.
     """
 
     version: int = VERSIONS[0]
     settings: Mapping[str, str] = field(default_factory=lambda: dict(QUICK))
     host: str = "127.0.0.1"
     port: int = 0
+    inside: Sequence[str] = ()
     folder: Path = field(init=False)
     process: subprocess.Popen[bytes] | None = field(init=False, default=None)
 
@@ -125,6 +127,9 @@ class Server:
     def make(self) -> Server:
         """Make an empty cluster."""
         self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
+        if self.inside:
+            with (self.data / "pg_hba.conf").open("a") as file:
+                file.writelines(f"host {what} all samenet trust\n" for what in _ALL_DATABASES)
         return self
 
     def follow(self, primary: Server, name: str) -> Server:
@@ -149,13 +154,20 @@ class Server:
         words = [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*wrapped, str(programs(self.version) / "postgres"), "-D", str(self.data), *words],
+                [
+                    *self._there(),
+                    *wrapped,
+                    str(programs(self.version) / "postgres"),
+                    "-D",
+                    str(self.data),
+                    *words,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
                 env={**_environment(), **(env or {})},
-                **_identity(),
+                **({} if self.inside else _identity()),
             )
         until_s = time.monotonic() + STARTED_WITHIN_S
         while time.monotonic() < until_s:
@@ -164,6 +176,14 @@ class Server:
             assert self.process.poll() is None, (self.folder / "log").read_text()
             time.sleep(0.02)
         raise AssertionError((self.folder / "log").read_text())
+
+    def _there(self) -> list[str]:
+        """Only root enters a namespace; whoever runs there gives that up."""
+        if not self.inside:
+            return []
+        who = _identity()
+        ids = (f"--reuid={who['user']}", f"--regid={who['group']}")
+        return [*self.inside, "setpriv", *ids, "--clear-groups", "--"]
 
     def promote(self) -> None:
         """Make this standby the primary, and wait for it."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
 
@@ -91,12 +91,15 @@ class RunningHub:
         data: the data directory, made when absent.
         options: further words for `up`.
         ready_within_s: how long a start may take on a machine that others load too.
+        host, inside: where it is reached, and the words before a command that runs there.
     """
 
     data: Path
     options: Sequence[str] = ()
     port: int = 0
     ready_within_s: float = READY_WITHIN_S
+    host: str = HOST
+    inside: Sequence[str] = ()
     _process: warm.Process | None = field(init=False, default=None)
 
     @property
@@ -116,13 +119,26 @@ class RunningHub:
 
     def launch(self, *, open_files: int = 0) -> None:
         """Start the process and do not wait."""
-        everywhere = [] if HOST == LOOPBACK else ["--host", "0.0.0.0"]
+        everywhere = [] if self.host == LOOPBACK else ["--host", "0.0.0.0"]
         self.port = self.port or free_port()
         words = ["up", "--data", str(self.data), "--port", str(self.port)]
+        words += [*everywhere, *self.options]
+        if self.inside:
+            self._launch_inside(words)
+            return
         streams = (os.devnull, os.devnull, self._errors)
-        self._process = warm.begin(
-            [*words, *everywhere, *self.options], environment(), streams, open_files=open_files
-        )
+        self._process = warm.begin(words, environment(), streams, open_files=open_files)
+
+    def _launch_inside(self, words: Sequence[str]) -> None:
+        """Start it elsewhere, where nothing is that was forked here."""
+        with self._errors.open("ab") as errors:
+            cold = subprocess.Popen(
+                [*self.inside, sys.executable, "-m", "bayanihan", *words],
+                env=environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+        self._process = cast("warm.Process", cold)
 
     def wait_ready(self) -> None:
         until_s = time.monotonic() + self.ready_within_s
@@ -138,7 +154,7 @@ class RunningHub:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def admin(self) -> str:

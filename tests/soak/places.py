@@ -69,7 +69,7 @@ class EitherNode(RunningHub):
 
     def __init__(self, nodes: list[RunningHub]) -> None:
         self.nodes = nodes
-        self.data, self.options = nodes[0].data, nodes[0].options
+        self.data, self.options, self.host = nodes[0].data, nodes[0].options, nodes[0].host
         self._turn = 0
 
     @property
@@ -114,7 +114,8 @@ class OnPostgres:
 
     def verified(self) -> subprocess.CompletedProcess[bytes]:
         """See `Place`; the server must run."""
-        return command("verify", "--data", self.nodes[0].data, "--store", self.address)
+        words = ("verify", "--data", self.nodes[0].data, "--store", self.address)
+        return command(*words, timeout_s=server_faults.PATIENT_S)
 
 
 PLACES: Mapping[str, type[InFile | OnPostgres]] = {"file": InFile, "postgresql": OnPostgres}

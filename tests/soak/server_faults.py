@@ -16,6 +16,7 @@ from tests.sim.process import RunningHub, command
 from tests.soak.faults import STOPPED_FOR_S
 
 Fault = Callable[[Server, str, Sequence[RunningHub], random.Random], str]
+PATIENT_S = 300.0
 _copies = itertools.count()
 
 
@@ -94,7 +95,7 @@ def dumped(server: Server, _: str, nodes: Sequence[RunningHub], chance: random.R
         ("restore", "--store", copy, "--data", nodes[0].data),
         ("verify", "--store", copy, "--data", nodes[0].data / "none"),
     ):
-        ran = command(*words)
+        ran = command(*words, timeout_s=PATIENT_S)
         assert ran.returncode == 0, ran.stderr.decode()
     with server.connection() as link:
         link.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -103,7 +104,7 @@ def dumped(server: Server, _: str, nodes: Sequence[RunningHub], chance: random.R
 
 def verified(_: Server, address: str, nodes: Sequence[RunningHub], __: random.Random) -> str:
     """`bayanihan verify` beside the load."""
-    ran = command("verify", "--data", nodes[0].data, "--store", address)
+    ran = command("verify", "--data", nodes[0].data, "--store", address, timeout_s=PATIENT_S)
     assert ran.returncode == 0, ran.stdout.decode() + ran.stderr.decode()
     return ran.stdout.decode().strip().splitlines()[-1]
 

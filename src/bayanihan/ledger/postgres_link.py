@@ -12,11 +12,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from bayanihan.errors import BayanihanError, Refused, Unavailable
 from bayanihan.ledger.engine import ConnectionLost
+from bayanihan.ledger.postgres_hosts import Hosts
 
 SCHEMA = "bayanihan"
 OLDEST_SERVER = 150_000
@@ -106,16 +108,14 @@ class Links:
                 next_step="Run: pip install 'bayanihan[postgres]'",
             ) from None
         self.name = shown(address)
-        self._psycopg = psycopg
         try:
             given = conninfo_to_dict(address)
         except psycopg.ProgrammingError:
             message = "This is no address of a PostgreSQL database"
             raise Refused("bad-setting", message, where=self.name) from None
         attrs = "any" if read_only else "read-write"
-        self._conninfo = make_conninfo(
-            **{**_LIMITS, "target_session_attrs": attrs, **given}  # type: ignore[arg-type]
-        )
+        parts = {**_LIMITS, "target_session_attrs": attrs, **given}
+        self._hosts = Hosts(partial(psycopg.connect, autocommit=True), make_conninfo, parts)
         self._read_only = read_only
         self._idle: list[Any] = []
         self._lock = threading.Lock()
@@ -124,7 +124,7 @@ class Links:
 
     def connect(self) -> Any:
         """A connection of the caller's own, each statement a transaction of its own."""
-        connection = self._psycopg.connect(self._conninfo, autocommit=True)
+        connection = self._hosts.any() if self._read_only else self._hosts.in_force()
         connection.execute(f"SET search_path = {SCHEMA}")
         connection.execute("SET idle_in_transaction_session_timeout = '60s'")
         if not self._read_only:

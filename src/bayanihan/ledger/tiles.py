@@ -22,12 +22,13 @@ class Tiles:
     Args:
         store: where tiles are kept.
         size: leaves that the tree holds now.
+        shared: others may have widened a tile since `size` was asked for.
 
     Raises:
         Broken: `record-damaged` when a stored tile is narrower or wider than `size` says.
     """
 
-    def __init__(self, store: Store, size: int) -> None:
+    def __init__(self, store: Store, size: int, *, shared: bool = False) -> None:
         self._store = store
         self._size = size
         self._pending: Pending = {}
@@ -35,6 +36,8 @@ class Tiles:
         while size:
             number, width = divmod(size, TILE_WIDTH)
             hashes = store.tile(level, number) if width else b""
+            if shared:
+                hashes = hashes[: width * HASH_SIZE_BYTES]
             if len(hashes) != width * HASH_SIZE_BYTES:
                 raise Broken("record-damaged", f"The tile {level}/{number} is not {width} wide")
             self._pending[level] = [

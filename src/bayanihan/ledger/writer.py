@@ -104,6 +104,7 @@ class Writer:
         self._clock = WriterClock(now_us, steady_us)
         self._random = random
         self._committed = committed
+        self.frontier: Frontier
         self._load()
         self._doubtful = False
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -116,10 +117,15 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def _load(self) -> None:
-        """Take up where the file stands."""
-        self._position, self._stamp_us = self._store.last()
-        self.frontier: Frontier = self._store.frontier()
-        self._tiles = Tiles(self._store, self._position)
+        """Take up where the record stands: at one moment, for others may write meanwhile."""
+        turn = self._store.turn()
+        if turn:
+            self._position, self._stamp_us = turn.position, turn.stamp_us
+            self.frontier = Frontier(turn.position, turn.peaks)
+        else:
+            self._position, self._stamp_us = self._store.last()
+            self.frontier = self._store.frontier()
+        self._tiles = Tiles(self._store, self._position, shared=turn is not None)
         self._store.audiences_grew()  # by a commit, perhaps, whose answer was lost
         self._sealer = Sealer(self._store, self._identity, self._random)
 
