@@ -59,6 +59,7 @@ from bayanihan.readers.feeds import (
     MatchLists,
     Press,
     Rulings,
+    Tracer,
     budgeted,
     never_block_lines,
     policy_digest,
@@ -251,8 +252,11 @@ class Hub:
         )
 
     def _open_matching(self) -> MatchLists:
-        secret = hashlib.blake2b(key=self.ledger.store.meta("cursor-key"), person=b"match lists")
-        return MatchLists(self.ledger, self.active, self.press, secret.digest())
+        meta = self.ledger.store.meta("cursor-key")
+        secret = hashlib.blake2b(key=meta, person=b"match lists").digest()
+        self.tracer = Tracer(self.ledger, self.active, secret, lambda: self.registry.issued)
+        days = self.settings.feeds.lookup_days
+        return MatchLists(self.ledger, self.active, self.press, secret, lookup_days=days)
 
     def _open_taxii(self) -> taxii.Interface:
         order = self.settings.taxii
@@ -338,6 +342,7 @@ class Hub:
         self.taxii.statuses.forget_old()
         Drafts(self.ledger).forget_old()
         self.disputes.forget_old()
+        self.matching.forget_old()
         state, now_us = self.ledger.state, self.ledger.now_us()
         thinning.thin_applied(state, APPLIED, self.ledger.epoch.hex(), now_us)
         thinning.thin_heads(state, heads.HEADS, heads.MINUTE_PREFIX, now_us)

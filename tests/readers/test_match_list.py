@@ -15,6 +15,9 @@ from bayanihan.commands.feed_match import print_matches
 from bayanihan.core import match_list
 from bayanihan.core.identifiers import IDENTIFIERS, identifier
 from bayanihan.errors import Refused
+from bayanihan.readers.feeds import match_list as match_lists
+from bayanihan.readers.feeds import match_trace
+from bayanihan.readers.feeds.turnstile import Turnstile
 from tests.gate.world import World
 from tests.readers.test_rulings import push, who
 
@@ -123,6 +126,108 @@ def test_a_look_up_states_its_purpose_and_is_shown_to_who_told(world: World) -> 
     )
     assert len(shown("TH")) == 2
     assert "9123" not in json.dumps(shown("SG") + shown("TH"))
+
+
+def traced(world: World, who_asks: str, *texts: str, reason: str = "found on a forum") -> Any:
+    person = world.operator if who_asks == "operator" else who(world, who_asks)
+    order = {"lines": texts, "reason": reason}
+    answer = world.ask("POST", "/api/match/traces", person, order)
+    return answer.status, json.loads(answer.body)
+
+
+def test_the_operator_names_whose_key_made_a_list_that_leaked(world: World) -> None:
+    told(world)
+    told(world, kind="account", value="dbs.sg:012-345678-9")
+    text, keys = listed(world, "TH")
+    length = world.hub.ledger.length
+    whole = [" ".join(line) for line in lines(text)]
+    digests = [line[2] for line in lines(text)]
+    status, found = traced(world, "operator", *whole, "# a comment", "0" * 64)
+    assert (status, found["lines"], found["unknown"]) == (200, len(whole) + 1, 1)
+    (named,) = found["recipients"]
+    assert (named["key"], named["member"], named["lines"]) == (keys["recipient"], "TH", len(whole))
+    assert traced(world, "operator", *digests)[1]["recipients"] == [named]
+    assert "9123" not in json.dumps(found)
+    assert "dbs" not in json.dumps(found)
+    assert world.hub.ledger.length == length + 2, "each question is an entry"
+    # Two lists in one leak, and a key that was revoked since.
+    other, _ = listed(world, "SG")
+    world.ask("DELETE", f"/api/keys/{keys['recipient']}", world.operator)
+    world.settle()
+    assert world.ask("GET", "/api/match/keys", who(world, "TH first")).status == 401
+    mixed = [*whole, " ".join(lines(other)[0])]
+    both = traced(world, "operator", *mixed)[1]["recipients"]
+    assert [(each["member"], each["lines"]) for each in both] == [("TH", len(whole)), ("SG", 1)]
+
+
+def test_nobody_but_the_operator_traces_and_not_without_a_reason(world: World) -> None:
+    told(world)
+    digest = lines(listed(world, "TH")[0])[0][2]
+    length = world.hub.ledger.length
+    assert traced(world, "SG first", digest)[0] == 403
+    for texts, reason in (
+        ((digest,), " "),
+        ((digest,), "x" * 301),
+        ((), "a reason"),
+        (("one two",), "a reason"),
+        (("2026-13 phone " + digest + " a b c",), "a reason"),
+        ((digest,) * 1_001, "a reason"),
+    ):
+        status, refused = traced(world, "operator", *texts, reason=reason)
+        assert (status, refused["error"]["code"]) == (400, "bad-value"), texts[:1]
+    assert world.hub.ledger.length == length
+
+
+def test_what_would_take_too_long_is_refused_with_a_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(world)
+    line = lines(listed(world, "TH")[0])[0]
+    monkeypatch.setattr(match_trace, "TRIES_LIMIT", 2)
+    status, refused = traced(world, "operator", line[2])
+    assert (status, refused["error"]["where"]) == (400, "lines")
+    assert "whole lines" in refused["error"]["next_step"]
+    assert traced(world, "operator", " ".join(line))[1]["unknown"] == 0
+
+
+def test_the_list_of_feeds_has_a_row_for_whoever_has_a_list(world: World) -> None:
+    told(world)
+
+    def rows(reader: Any) -> dict[str, dict[str, Any]]:
+        found = json.loads(world.ask("GET", "/api/feeds", reader).body)
+        return {row["feed"]: row for row in found}
+
+    mine = rows(who(world, "TH first"))
+    assert (mine["match.hmac"]["items"], mine["exercise-match.hmac"]["items"]) == (1, 0)
+    assert mine["match.hmac"].keys() == mine["domains.txt"].keys()
+    assert mine["match.hmac"]["size_bytes"] == len(listed(world, "TH")[0])
+    assert "match.hmac" not in rows(None)
+
+
+def test_look_ups_are_forgotten_and_told_page_by_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(world)
+    asker, lists = who(world, "TH first"), world.hub.matching
+    order = {"type": "phone", "value": NUMBER, "purpose": "a customer paid this number"}
+    for _ in range(3):
+        assert world.ask("POST", "/api/match/lookups", asker, order).status == 200
+
+    def page(after: str, reader: str = "SG first") -> list[dict[str, Any]]:
+        path = f"/api/match/lookups?limit=2&after={after}"
+        return list(json.loads(world.ask("GET", path, who(world, reader)).body))
+
+    monkeypatch.setattr(match_lists, "_PAGE", 2)
+    first = page("")
+    assert [len(first), len(page(first[-1]["id"])), len(page("", "VN first"))] == [2, 1, 0]
+    monkeypatch.setattr(lists, "_turnstile", Turnstile("x", each=(3, 10), together=(1, 1 << 60)))
+    assert world.ask("POST", "/api/match/lookups", asker, order).status == 200
+    assert world.ask("POST", "/api/match/lookups", asker, order).status == 503
+    lists.forget_old()
+    assert len(page("")) == 2
+    monkeypatch.setattr(lists, "_lookup_days", -1)
+    lists.forget_old()
+    assert page("") == []
 
 
 # --- the rules -------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bayanihan.errors import Unavailable
-from bayanihan.readers.feeds.disputes import ADDRESS_LIMIT, DAY_LIMIT, Turnstile
+from bayanihan.readers.feeds.disputes import ADDRESS_LIMIT, DAY_LIMIT
 from bayanihan.readers.feeds.rulings import CLAIM_US
+from bayanihan.readers.feeds.turnstile import Turnstile
 from tests.gate.model import Who
 from tests.gate.world import Answer, World
 
@@ -279,7 +280,9 @@ def test_the_form_takes_a_dispute_and_says_nothing_of_entries(world: World) -> N
 
 
 def test_disputes_are_taken_a_few_an_hour() -> None:
-    turnstile = Turnstile()
+    turnstile = Turnstile(
+        "disputes", each=(ADDRESS_LIMIT, HOUR_US), together=(DAY_LIMIT, 24 * HOUR_US)
+    )
     for number in range(DAY_LIMIT - ADDRESS_LIMIT):
         turnstile.enter(f"address {number}", HOUR_US)
     for _ in range(ADDRESS_LIMIT):

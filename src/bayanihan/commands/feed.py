@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from bayanihan.commands.feed_match import KeysOption, MatchOption, ValuesOption, print_matches
+from bayanihan.commands.feed_match import (
+    KeysOption,
+    MatchOption,
+    TraceOption,
+    ValuesOption,
+    print_matches,
+    print_recipients,
+)
 from bayanihan.commands.hub_client import (
     DEFAULT_HUB,
     HubClient,
@@ -33,11 +40,12 @@ def feed(
             " desist or admit."
         ),
     ] = "",
-    reason: Annotated[str, Parameter(help="Why you say it, in a line.")] = "",
+    reason: Annotated[str, Parameter(help="Why you say or ask it, in a line.")] = "",
     until: Annotated[str, Parameter(help="When a confirmation ends, a UTC timestamp.")] = "",
     match: MatchOption = None,
     values: ValuesOption = None,
     keys: KeysOption = None,
+    trace: TraceOption = None,
     json: JsonOption = False,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
@@ -50,10 +58,17 @@ def feed(
 
     Example: bayanihan feed --match match.hmac --values ours.txt --keys keys.json
 
+    With --trace the operator is told whose key made a match list that leaked.
+
+    Example: bayanihan feed --trace leaked.txt --reason "it was for sale on a forum"
+
     Example: bayanihan feed --say false-positive www.bank.example.com --reason "our own site"
     """
     if match is not None:
         print_matches(match, values, keys, as_json=json)
+        return
+    if trace is not None:
+        print_recipients(HubClient(hub, key), trace, reason, as_json=json)
         return
     if say:
         _say(HubClient(hub, key), say, name, reason, until, as_json=json)

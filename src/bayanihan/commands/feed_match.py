@@ -9,10 +9,13 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from bayanihan.commands.hub_client import as_json_text
+from bayanihan.commands.hub_client import HubClient, as_json_text
 from bayanihan.core import match_list
 from bayanihan.core.signing import from_text
 from bayanihan.errors import Refused
+
+# So many lines name a recipient as well as all.
+TRACED = 1_000
 
 MatchOption = Annotated[Path | None, Parameter(help="A match list, as /feeds/match.hmac gave it.")]
 ValuesOption = Annotated[
@@ -20,6 +23,12 @@ ValuesOption = Annotated[
     Parameter(help="Values to hold against it, one a line: `phone +65 9123 4567`."),
 ]
 KeysOption = Annotated[Path | None, Parameter(help="Its keys, as /api/match/keys gave them.")]
+
+
+TraceOption = Annotated[
+    Path | None,
+    Parameter(help="A match list that leaked, or digests, one a line: whose was it?"),
+]
 
 
 class _Keys(msgspec.Struct):
@@ -45,6 +54,29 @@ def print_matches(listed: Path, values: Path | None, keys: Path | None, *, as_js
     for each in found:
         print(f"{each.type} {each.value}: told by {each.contact}, until {each.until} ({each.id})")
     print(f"{len(found)} of the values match. {match_list.ADVICE if found else ''}".rstrip())
+
+
+def print_recipients(client: HubClient, leaked: Path, reason: str, *, as_json: bool) -> None:
+    """Print whose key made a list that leaked.
+
+    Raises:
+        Refused: `wrong-use` without a reason, `cannot-read`, and as the hub does.
+    """
+    if not reason:
+        raise Refused("wrong-use", "Say with --reason why you ask: it is entered in the record")
+    lines = [line for line in _read(leaked).splitlines() if line and not line.startswith("#")]
+    with client:
+        order = {"lines": lines[:TRACED], "reason": reason}
+        found = client.json("POST", "/api/match/traces", json=order)
+    if as_json:
+        print(as_json_text(found))
+        return
+    for each in found["recipients"]:
+        whose = "/".join(filter(None, (each["member"], each["constituent"])))
+        print(f"{each['key']} of {whose}, {each['person']}: {each['lines']} lines")
+    if len(lines) > TRACED:
+        print(f"Looked at: the first {TRACED} of {len(lines)} lines.")
+    print(f"{found['unknown']} of {found['lines']} lines are of no list that this hub made.")
 
 
 def _values(text: str) -> list[tuple[str, str]]:

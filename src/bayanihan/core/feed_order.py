@@ -31,6 +31,7 @@ class FeedOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             hour; what is beyond waits until somebody admits it.
         per_prefix: new values within 30 days on one /24 or /48, or pages of one host.
         budgets: `blocks_per_hour` for feeds that want another, by name.
+        lookup_days: after how many days a look-up of a person's identifier is forgotten.
     """
 
     members_needed: int = 2
@@ -39,6 +40,7 @@ class FeedOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocks_per_hour: int = 10_000
     per_prefix: int = 64
     budgets: dict[str, int] = {}
+    lookup_days: int = 90
 
     def fading(self) -> Mapping[str, int]:
         """The days of every type that fades."""
@@ -46,7 +48,13 @@ class FeedOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def fault(self) -> tuple[str, str] | None:
         """The first setting that cannot be, and why; None when all can."""
-        least = {"members_needed": 1, "reports_needed": 1, "blocks_per_hour": 100, "per_prefix": 16}
+        least = {
+            "members_needed": 1,
+            "reports_needed": 1,
+            "blocks_per_hour": 100,
+            "per_prefix": 16,
+            "lookup_days": 1,
+        }
         for name, number in least.items():
             if getattr(self, name) < number:
                 return name, f"{name} is a number, {number} or more"

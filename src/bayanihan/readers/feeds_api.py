@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -208,8 +209,15 @@ class Counter:
             self._packed_bytes -= len(self._packed.popitem(last=False)[1])
 
 
+# What is listed beside the source's feeds, for a viewer who is known.
+Row = Callable[..., dict[str, Any]]
+
+
 def routes(
-    source: Source, rights: Callable[[Viewer], Sequence[int]], now_us: Callable[[], int]
+    source: Source,
+    rights: Callable[[Viewer], Sequence[int]],
+    now_us: Callable[[], int],
+    match_row: Row | None = None,
 ) -> list[HTTPRouteHandler]:
     """The handlers.
 
@@ -217,6 +225,7 @@ def routes(
         source: makes and keeps the versions.
         rights: the ids of the audiences that a viewer may see.
         now_us: the clock, UTC microseconds.
+        match_row: what the listing says of the viewer's match list, an exercise's or not.
     """
     counter = Counter(source, now_us)
 
@@ -264,7 +273,7 @@ def routes(
             headers["Content-Encoding"] = coding
         return _answer(body, headers, empty=request.method == "HEAD")
 
-    return [show_feed, _listing(counter, source, rights, now_us)]
+    return [show_feed, _listing(counter, source, rights, now_us, match_row)]
 
 
 def _listing(
@@ -272,6 +281,7 @@ def _listing(
     source: Source,
     rights: Callable[[Viewer], Sequence[int]],
     now_us: Callable[[], int],
+    match_row: Row | None,
 ) -> HTTPRouteHandler:
     @get("/api/feeds")
     async def list_feeds(
@@ -287,6 +297,10 @@ def _listing(
         whose = source.whose(viewer, profile)
         rows = await counter.made(source.listing, audiences, now_us(), whose)
         source.prove(audiences, now_us, whose)
+        if match_row is not None and viewer.key:
+            for exercise in (False, True):
+                row = partial(match_row, viewer, exercise=exercise)
+                rows.append(await asyncio.to_thread(row))
         return Response(
             msgspec.json.encode(rows),
             media_type="application/json",

@@ -83,6 +83,8 @@ class Registry(Projection):
         self.members: dict[str, Member] = {}
         self.constituents: dict[tuple[str, str], Constituent] = {}
         self.keys: dict[str, Key] = {}
+        # Every key that ever was, as it was issued.
+        self.issued: dict[str, Key] = {}
         self.groups: dict[str, Group] = {}
         self.agent_keys: dict[str, AgentKeys] = {}
         self.lost: dict[str, dict[str, int]] = {}
@@ -133,7 +135,7 @@ class Registry(Projection):
                 place = (change.member, change.name)
                 self.constituents[place] = Constituent(*place, change.title)
             case KeyAdded():
-                self.keys[change.id] = _key_of(change)
+                self.keys[change.id] = self.issued[change.id] = _key_of(change)
                 self.persons.add(change.person)
                 if change.accountable is not None:
                     self._answers.setdefault(change.person, change.accountable)

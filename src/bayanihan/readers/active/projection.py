@@ -15,7 +15,7 @@ from bayanihan.readers.active.indicator import told
 from bayanihan.readers.active.pace import SCHEMA as PACE
 from bayanihan.readers.active.reading import Reading
 from bayanihan.readers.active.sightings import keep, read_seen
-from bayanihan.readers.active.tellers import read_tellers
+from bayanihan.readers.active.tellers import read_identifiers, read_tellers
 from bayanihan.readers.active.touched import Touched
 from bayanihan.readers.active.versions import SCHEMA, Batch
 from bayanihan.readers.active.view import (
@@ -129,6 +129,14 @@ class Active(Projection):
         For the hub itself, which tells them of what is said against it.
         """
         return read_tellers(self.reading, observable, limit, exercise=exercise)
+
+    def every_identifier(self) -> list[Observable]:
+        """What points to persons and accounts, whoever was told: for the hub itself."""
+        return read_identifiers(self.reading)
+
+    def identifiers_of(self, object_id: str) -> list[Observable]:
+        """Those that an object names or named, whoever was told: for the hub itself."""
+        return read_identifiers(self.reading, object_id)
 
     def seen(self, object_ids: Sequence[str], audiences: Collection[int], *, exercise: bool) -> int:
         """When one of some objects was last seen at work, as some audiences were told.

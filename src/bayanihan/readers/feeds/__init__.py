@@ -19,6 +19,7 @@ from bayanihan.readers.feeds.lists import ADDRESS_LIST, HASHES, URLS
 from bayanihan.readers.feeds.mail_maps import POSTFIX, RSPAMD
 from bayanihan.readers.feeds.maker import unexamined
 from bayanihan.readers.feeds.match_list import MatchLists
+from bayanihan.readers.feeds.match_trace import Tracer
 from bayanihan.readers.feeds.member_rules import SIGMA, YARA
 from bayanihan.readers.feeds.misp import MISP
 from bayanihan.readers.feeds.nftables import NFTABLES
@@ -70,6 +71,7 @@ __all__ = [
     "Press",
     "Rendered",
     "Rulings",
+    "Tracer",
     "Whose",
     "budgeted",
     "never_block_lines",

@@ -7,16 +7,16 @@ the same whether anybody did. A dispute by itself changes no feed: people decide
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from bayanihan.core import moment
-from bayanihan.errors import Refused, Unavailable
+from bayanihan.errors import Refused
 from bayanihan.ledger import Change, Ledger, apply_changes
 from bayanihan.readers.feeds.hearing import Hearing, valued
+from bayanihan.readers.feeds.turnstile import Turnstile
 
 ROOM = "disputes"
 TEXT_LIMIT = 1_000
@@ -27,7 +27,6 @@ LISTED = 100
 
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
-_ADDRESSES = 10_000
 
 
 class Complaint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,33 +48,6 @@ class Dispute(msgspec.Struct, frozen=True):
     contact: str
 
 
-class Turnstile:
-    """Lets so many through: a few an hour from one address, and a bounded number a day."""
-
-    def __init__(self) -> None:
-        self._by_address: OrderedDict[str, deque[int]] = OrderedDict()
-        self._all: deque[int] = deque()
-
-    def enter(self, address: str, now_us: int) -> None:
-        """Count one. Raises `Unavailable("overloaded")` when there were too many."""
-        own = self._by_address.setdefault(address, deque())
-        self._by_address.move_to_end(address)
-        while len(self._by_address) > _ADDRESSES:
-            self._by_address.popitem(last=False)
-        for times, span_us, limit in (
-            (own, _HOUR_US, ADDRESS_LIMIT),
-            (self._all, _DAY_US, DAY_LIMIT),
-        ):
-            while times and times[0] <= now_us - span_us:
-                times.popleft()
-            if len(times) >= limit:
-                wait_s = (times[0] + span_us - now_us) // 1_000_000 + 1
-                message = "Too many disputes came at once; this one was not taken"
-                raise Unavailable("overloaded", message, retry_after_s=wait_s)
-        own.append(now_us)
-        self._all.append(now_us)
-
-
 class Disputes:
     """Takes disputes and lists them.
 
@@ -94,7 +66,9 @@ class Disputes:
         self._ledger = ledger
         self._hearing = hearing
         self._entropy = entropy
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(
+            "disputes", each=(ADDRESS_LIMIT, _HOUR_US), together=(DAY_LIMIT, _DAY_US)
+        )
 
     async def take(self, complaint: Complaint, address: str) -> dict[str, str]:
         """Keep a complaint and tell who told of the value.

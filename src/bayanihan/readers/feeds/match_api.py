@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import JSONBody
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.response import Response
 
 from bayanihan.core.marking import Viewer
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
-from bayanihan.readers.feeds.match_list import NAME, MatchLists, Question
+from bayanihan.readers.feeds.match_list import LISTED, NAME, MatchLists, Question
+from bayanihan.readers.feeds.match_trace import Leak, Tracer
 
 BODY_LIMIT_BYTES = 8_192
+TRACE_LIMIT_BYTES = 1_048_576
 _PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def routes(lists: MatchLists) -> list[HTTPRouteHandler]:
+def routes(lists: MatchLists, tracer: Tracer) -> list[HTTPRouteHandler]:
     """The handlers."""
 
     @get([f"/feeds/{NAME}", f"/feeds/exercise-{NAME}"])
@@ -50,14 +52,32 @@ def routes(lists: MatchLists) -> list[HTTPRouteHandler]:
         return _json(await asyncio.to_thread(lists.answer, viewer, data))
 
     @get("/api/match/lookups")
-    async def list_look_ups(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The look-ups that your member made, and those that met what it told of."""
+    async def list_look_ups(
+        request: Request[Any, Any, Any],
+        after: FromQuery[str] = "",
+        limit: Annotated[int, QueryParameter(ge=1, le=LISTED)] = LISTED,
+    ) -> Response[bytes]:
+        """The look-ups that your member made, and those that met what it told of.
+
+        The oldest first; `after` is the `id` of the last one that you have. They are forgotten
+        after the days that `lookup_days` of the settings says.
+        """
         viewer = _viewer(request, "read")
         if viewer.constituent:
             raise Refused("not-permitted", "This is for members' own staff", where="key")
-        return _json(await asyncio.to_thread(lists.asked, viewer))
+        return _json(await asyncio.to_thread(lists.asked, viewer, after, limit))
 
-    return [show_match_list, show_match_keys, look_up, list_look_ups]
+    @post("/api/match/traces", status_code=200, request_max_body_size=TRACE_LIMIT_BYTES)
+    async def trace(request: Request[Any, Any, Any], data: JSONBody[Leak]) -> Response[bytes]:
+        """Whose key made a leaked match list, or single digests: for the operator, with a reason.
+
+        That you asked is entered in the record under your name. What the digests stand for is
+        not shown.
+        """
+        viewer = _viewer(request, "admin")
+        return _json(await asyncio.to_thread(tracer.trace, viewer, data))
+
+    return [show_match_list, show_match_keys, look_up, list_look_ups, trace]
 
 
 def _json(document: Any) -> Response[bytes]:

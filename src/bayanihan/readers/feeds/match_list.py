@@ -8,6 +8,7 @@ never here. A line without an end of its own ends `LIFE_DAYS` days after it was 
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from bayanihan.ledger import Change, Ledger
 from bayanihan.readers.active import FOREVER_US, Active, ActiveItem
 from bayanihan.readers.feeds.format import EXERCISE_PREFIX
 from bayanihan.readers.feeds.press import Press
+from bayanihan.readers.feeds.turnstile import Turnstile
 
 NAME = "match.hmac"
 PURPOSE = "to find victims and stop fraud; for nothing else"
@@ -30,8 +32,12 @@ LIFE_DAYS = 90
 ROOM = "match-lookup"
 PURPOSE_LIMIT = 500
 LISTED = 1_000
+# Look-ups in a day: of one member, and of all.
+MEMBER_LIMIT = 2_000
+DAY_LIMIT = 10_000
 
 _DAY_US = 86_400_000_000
+_PAGE = 500
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -62,13 +68,27 @@ class MatchLists:
         active: who told of an object.
         press: what there is to match.
         secret: the hub's, from which recipients' keys follow.
+        lookup_days: after how many days a look-up is forgotten.
     """
 
-    def __init__(self, ledger: Ledger, active: Active, press: Press, secret: bytes) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        active: Active,
+        press: Press,
+        secret: bytes,
+        *,
+        lookup_days: int = LIFE_DAYS,
+    ) -> None:
         self._ledger = ledger
         self._active = active
         self._press = press
         self._secret = secret
+        self._lookup_days = lookup_days
+        self._turning = threading.Lock()
+        self._turnstile = Turnstile(
+            "look-ups", each=(MEMBER_LIMIT, _DAY_US), together=(DAY_LIMIT, _DAY_US)
+        )
 
     def keys(self, viewer: Viewer) -> dict[str, Any]:
         """The keys of a viewer's own lists, by epoch."""
@@ -104,12 +124,15 @@ class MatchLists:
 
         Raises:
             Refused: `bad-value` for no identifier, or without a purpose.
+            Unavailable: `overloaded` after too many in a day.
         """
         purpose = " ".join(asked.purpose.split())
         if not purpose or len(purpose) > PURPOSE_LIMIT or not purpose.isprintable():
             message = "Say what you look this person or account up for, in a sentence"
             raise Refused("bad-value", message, where="purpose")
         found = identifier(asked.type, asked.value)
+        with self._turning:
+            self._turnstile.enter(viewer.member or "HUB", self._ledger.now_us())
         now_us, rights = self._ledger.now_us(), self._ledger.rights(viewer)
         named = self._active.named(found, rights, now_us, exercise=exercise)
         told = [
@@ -139,18 +162,55 @@ class MatchLists:
         ]
         return {"matches": matches, "advice": match_list.ADVICE}
 
-    def asked(self, viewer: Viewer) -> list[dict[str, Any]]:
-        """The look-ups that a member made, or that met what it told of; the oldest first."""
+    def asked(self, viewer: Viewer, after: str = "", limit: int = LISTED) -> list[dict[str, Any]]:
+        """The look-ups that a member made, or that met what it told of; the oldest first.
+
+        Args:
+            viewer: whose.
+            after: the `id` of the last one that was seen.
+            limit: so many at most.
+        """
         mine = viewer.member or "HUB"
-        found = [
-            msgspec.json.decode(document.value, type=Asked)
-            for document in self._ledger.state.list(ROOM, limit=LISTED)
-        ]
-        return [
-            msgspec.to_builtins(each) | {"key": each.key if each.member == mine else ""}
-            for each in found
-            if each.member == mine or mine in {_state(origin) for origin in each.origins}
-        ]
+        shown: list[dict[str, Any]] = []
+        while len(shown) < limit:
+            documents = self._ledger.state.list(ROOM, after=after, limit=_PAGE)
+            if not documents:
+                break
+            after = documents[-1].key
+            for document in documents:
+                each = msgspec.json.decode(document.value, type=Asked)
+                if each.member == mine or mine in {_state(origin) for origin in each.origins}:
+                    key = each.key if each.member == mine else ""
+                    shown.append({"id": document.key, **msgspec.to_builtins(each), "key": key})
+        return shown[:limit]
+
+    def forget_old(self) -> None:
+        """Drop the look-ups that are older than the settings say."""
+        before = f"{self._ledger.now_us() - self._lookup_days * _DAY_US:017d}"
+        while True:
+            found = self._ledger.state.list(ROOM, limit=_PAGE)
+            old = [Change(ROOM, each.key, None) for each in found if each.key < before]
+            if not old:
+                return
+            self._ledger.state.put(old)
+
+    def row(self, viewer: Viewer, *, exercise: bool) -> dict[str, Any]:
+        """What `feed --list` says of the list, in the shape of `Press.listing`."""
+        lines = self.file(viewer, exercise=exercise)
+        told = [line for line in lines.split(b"\n") if line and not line.startswith(b"#")]
+        return {
+            "feed": f"{EXERCISE_PREFIX if exercise else ''}{NAME}",
+            "engine": "bayanihan feed --match",
+            "verified": False,
+            "checked": "not verified: its recipient matches it on their own machine",
+            # Each identifier has a line in each epoch that holds now.
+            "items": len(told) // len(match_list.epochs(self._ledger.now_us())),
+            "size_bytes": len(lines),
+            "held": [],
+            "held_total": 0,
+            "not_expressed": [],
+            "not_expressed_total": 0,
+        }
 
 
 def written(
