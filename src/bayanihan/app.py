@@ -41,14 +41,14 @@ from bayanihan.readers import (
 from bayanihan.readers.alike import api as alike_api
 from bayanihan.readers.alike import campaigns_api
 from bayanihan.readers.denials import api as denials_shown
-from bayanihan.readers.feeds import hearing_api, match_api
+from bayanihan.readers.feeds import Spoken, hearing_api, match_api
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, offices_api, policy_api
 from bayanihan.sandbox import api as attestations
 from bayanihan.sandbox import exchange_api
 from bayanihan.sandbox.offer import PIECE_BYTES
 from bayanihan.web import campaigns as campaign_pages
-from bayanihan.web import dispute, pages, reports
+from bayanihan.web import dispute, pages, reports, rulings
 from bayanihan.web.description import Description
 from bayanihan.web.errors import on_any, on_http, on_ours
 from bayanihan.web.law import law_handlers, law_pages, record_handlers, shelf_handlers
@@ -84,6 +84,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
     lookup = lookup_of(hub, shelf)
     reporting = report_desk(hub, lookup)
     campaigns = campaigns_of(hub, lookup, shelf)
+    spoken = Spoken(hub.ledger, hub.rulings, hub.console.sees)
     return [
         *health(hub),
         *intake_api.routes(hub.push),
@@ -98,7 +99,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *policy_api.routes(hub.office),
         *offices_api.routes(hub.office),
         *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us, hub.matching.row),
-        *hearing_api.routes(hub.ledger, hub.hearing, hub.disputes),
+        *hearing_api.routes(hub.ledger, hub.hearing, spoken, hub.disputes),
         *match_api.routes(hub.matching, hub.tracer),
         *receipts_api.routes(hub.protection),
         *stream.routes(hub.broadcast, hub.ledger),
@@ -110,6 +111,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *pages.routes(hub.console, hub.sessions, denials_about(hub, shelf)),
         *reports.routes(reporting, hub.sessions, evidence_body()),
         *campaign_pages.routes(campaigns, hub.sessions),
+        *rulings.routes(spoken, hub.hearing, hub.console, hub.sessions),
         *dispute.routes(hub.disputes),
         *law_handlers(rulebook, today),
         *record_handlers(desk, today),

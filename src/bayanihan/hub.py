@@ -169,7 +169,10 @@ class Hub:
             self.keys, self.settings.limits, self.settings.proxy, time.monotonic
         )
         self.office.told = self._review
-        self.console = self._open_console()
+        board = self.protection.board
+        self.console = Console(
+            self.ledger, self.registry, self.active, self.press, board, self.disputes
+        )
         self.sessions = Sessions(
             self.ledger, self.keys.sign_in, self.keys.viewer, secrets.token_bytes
         )
@@ -227,16 +230,6 @@ class Hub:
         registry = self.registry
         return Confirming(
             self.ledger, self.office.fold, edition=lambda: registry.edition, told=self._tell
-        )
-
-    def _open_console(self) -> Console:
-        return Console(
-            self.ledger,
-            self.registry,
-            self.active,
-            self.press,
-            self.protection.board,
-            self.disputes,
         )
 
     def _open_hearing(self) -> Hearing:
@@ -339,10 +332,9 @@ class Hub:
         if self.confirmed.shared and not take_turn(self.ledger):
             return
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
-        self.taxii.statuses.forget_old()
-        Drafts(self.ledger).forget_old()
-        self.disputes.forget_old()
-        self.matching.forget_old()
+        statuses, drafts = self.taxii.statuses, Drafts(self.ledger)
+        for kept in (statuses, drafts, self.disputes, self.matching):
+            kept.forget_old()
         state, now_us = self.ledger.state, self.ledger.now_us()
         thinning.thin_applied(state, APPLIED, self.ledger.epoch.hex(), now_us)
         thinning.thin_heads(state, heads.HEADS, heads.MINUTE_PREFIX, now_us)

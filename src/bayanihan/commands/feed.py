@@ -15,6 +15,7 @@ from bayanihan.commands.feed_match import (
     print_matches,
     print_recipients,
 )
+from bayanihan.commands.feed_said import print_said
 from bayanihan.commands.hub_client import (
     DEFAULT_HUB,
     HubClient,
@@ -40,6 +41,11 @@ def feed(
             " desist or admit."
         ),
     ] = "",
+    said: Annotated[
+        bool,
+        Parameter(negative="", help="List what was said about values, or about the value NAME."),
+    ] = False,
+    before: Annotated[str, Parameter(help="With --said: go on from where a list ended.")] = "",
     reason: Annotated[str, Parameter(help="Why you say or ask it, in a line.")] = "",
     until: Annotated[str, Parameter(help="When a confirmation ends, a UTC timestamp.")] = "",
     match: MatchOption = None,
@@ -62,6 +68,8 @@ def feed(
 
     Example: bayanihan feed --trace leaked.txt --reason "it was for sale on a forum"
 
+    Example: bayanihan feed --said www.bank.example.com
+
     Example: bayanihan feed --say false-positive www.bank.example.com --reason "our own site"
     """
     if match is not None:
@@ -69,6 +77,9 @@ def feed(
         return
     if trace is not None:
         print_recipients(HubClient(hub, key), trace, reason, as_json=json)
+        return
+    if said:
+        print_said(HubClient(hub, key), name, before, as_json=json)
         return
     if say:
         _say(HubClient(hub, key), say, name, reason, until, as_json=json)

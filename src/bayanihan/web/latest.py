@@ -192,6 +192,22 @@ class Console:
             self._ledger.rights(viewer), self._ledger.now_us(), self._press.whose(viewer)
         )
 
+    def sees(self, observable: Observable, viewer: Viewer, exercise: bool) -> bool:
+        """Whether a viewer's feeds may tell of a value now."""
+        rights, now_us = self._ledger.rights(viewer), self._ledger.now_us()
+        return self._press.sees(observable, rights, now_us, exercise=exercise)
+
+    def becomes(
+        self, observable: Observable, viewer: Viewer, exercise: bool
+    ) -> tuple[str, str] | None:
+        """The mode of a value in a viewer's feeds and why; None where these tell nothing of it."""
+        if not self.sees(observable, viewer, exercise):
+            return None
+        feed = f"{EXERCISE_PREFIX if exercise else ''}{_ANY_FEED}"
+        rights, whose = self._ledger.rights(viewer), self._press.whose(viewer)
+        item = self._press.judged(feed, observable, rights, self._ledger.now_us(), whose)
+        return self._press.treats(feed, item) or (item.mode, item.why)
+
     def disputes(self, viewer: Viewer) -> Sequence[dict[str, Any]]:
         """The open disputes, for members' own staff and the operator; for others none."""
         if self._disputes is None or not viewer.key or viewer.constituent:

@@ -35,6 +35,7 @@ from bayanihan.readers.feeds.rulings import Rulings
 from bayanihan.readers.feeds.scripts import MIKROTIK, WINDOWS_DNS
 from bayanihan.readers.feeds.snort import SNORT
 from bayanihan.readers.feeds.spamassassin import SPAMASSASSIN
+from bayanihan.readers.feeds.spoken import Spoken
 from bayanihan.readers.feeds.squid import SQUID
 from bayanihan.readers.feeds.stix_bundle import BUNDLE
 from bayanihan.readers.feeds.suricata import SURICATA
@@ -71,6 +72,7 @@ __all__ = [
     "Press",
     "Rendered",
     "Rulings",
+    "Spoken",
     "Tracer",
     "Whose",
     "budgeted",

@@ -109,6 +109,25 @@ class Hearing:
         await self._ledger.append_soon(drafts)
         return answer
 
+    def allowed(self, viewer: Viewer, value: str, *, exercise: bool = False) -> dict[str, str]:
+        """For each act why a viewer may not say it of a value, or in vain; "" where they may.
+
+        Raises:
+            Refused: `bad-value` for no value.
+        """
+        observable = valued(value)
+        type_, found = observable.type, dict[str, str]()
+        holds = self._rulings.in_force(
+            type_, observable.value, viewer.origin, self._ledger.now_us(), exercise=exercise
+        )
+        for act in ACTS:
+            found[act] = _idle(act, holds)
+            try:
+                self._check(viewer, Saying(act, value, exercise=exercise), observable)
+            except Refused as refusal:
+                found[act] = refusal.message
+        return found
+
     async def notices(
         self, what: str, by: str, observable: Observable, *, exercise: bool = False
     ) -> list[Draft]:
@@ -172,6 +191,17 @@ class Hearing:
         why = self._never(observable, saying.exercise)
         if why is not None:
             raise Refused("bad-value", f"It stays out whoever confirms it: {why}", where="value")
+
+
+_ENDS = {"release": "claim", "desist": "insist"}
+
+
+def _idle(act: str, holds: set[str]) -> str:
+    """Why an act would change nothing; "" where it would."""
+    if act in holds:
+        return "It was said already, and holds"
+    ended = _ENDS.get(act)
+    return f"There is no `{ended}` of yours to end" if ended and ended not in holds else ""
 
 
 def valued(text: str) -> Observable:

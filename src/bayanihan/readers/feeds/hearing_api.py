@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -17,15 +18,18 @@ from bayanihan.errors import Refused
 from bayanihan.ledger import Ledger, Where
 from bayanihan.readers.feeds.disputes import Complaint, Disputes
 from bayanihan.readers.feeds.hearing import Hearing, Saying
+from bayanihan.readers.feeds.spoken import PAGE, Spoken
 
 PAGE_LIMIT = 1_000
 BODY_LIMIT_BYTES = 16_384
 _PRIVATE = {"Cache-Control": "private"}
 
 
-def routes(ledger: Ledger, hearing: Hearing, disputes: Disputes) -> list[HTTPRouteHandler]:
+def routes(
+    ledger: Ledger, hearing: Hearing, spoken: Spoken, disputes: Disputes
+) -> list[HTTPRouteHandler]:
     """The handlers."""
-    return [*_speaking(hearing), *_disputing(disputes), _told(ledger)]
+    return [*_speaking(hearing, spoken), *_disputing(disputes), _told(ledger)]
 
 
 def _viewer(request: Request[Any, Any, Any]) -> Viewer:
@@ -33,7 +37,7 @@ def _viewer(request: Request[Any, Any, Any]) -> Viewer:
     return viewer
 
 
-def _speaking(hearing: Hearing) -> list[HTTPRouteHandler]:
+def _speaking(hearing: Hearing, spoken: Spoken) -> list[HTTPRouteHandler]:
     @post("/api/rulings", status_code=201, request_max_body_size=BODY_LIMIT_BYTES)
     async def say(request: Request[Any, Any, Any], data: JSONBody[Saying]) -> dict[str, Any]:
         """Say something about a value that feeds may carry.
@@ -41,11 +45,36 @@ def _speaking(hearing: Hearing) -> list[HTTPRouteHandler]:
         `confirm`: it is bad. `false-positive`: it is not. `claim`: it is your member's own,
         which suspends its block for 72 hours at most, and `release` ends that. `insist`: your
         member blocks it at home all the same, and `desist` ends that. `admit`: it need not wait
-        for a spent budget. Whoever told of it gets a notice of a claim or a false positive.
+        for a spent budget. Whoever told of it gets a notice of a claim or a false positive, and
+        whoever sees the value in feeds sees what you say and why: see `GET /api/rulings`.
         """
         return await hearing.say(_viewer(request), data)
 
-    return [say]
+    @get("/api/rulings")
+    async def list_rulings(
+        request: Request[Any, Any, Any],
+        value: FromQuery[str] = "",
+        before: FromQuery[str] = "",
+        limit: Annotated[int, QueryParameter(ge=1)] = PAGE,
+        exercise: FromQuery[bool] = False,
+    ) -> Response[bytes]:
+        """What was said about values: who, when, what, why and until when, the newest first.
+
+        You see what your own member said, what others said about values in your feeds, and
+        what counts at your member's home. `before` is the `next` of the page that you have.
+        """
+        listed = partial(
+            spoken.listed,
+            _viewer(request),
+            value=value,
+            before=before,
+            limit=limit,
+            exercise=exercise,
+        )
+        body = msgspec.json.encode(await asyncio.to_thread(listed))
+        return Response(body, media_type="application/json", headers=_PRIVATE)
+
+    return [say, list_rulings]
 
 
 def _disputing(disputes: Disputes) -> list[HTTPRouteHandler]:

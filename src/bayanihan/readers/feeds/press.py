@@ -282,6 +282,13 @@ class Press:
         rights = self._rights(audiences, exercise=exercise)
         return self._maker.judged(observable, rights, now_us, exercise=exercise, whose=whose)
 
+    def sees(
+        self, observable: Observable, audiences: Iterable[int], now_us: int, *, exercise: bool
+    ) -> bool:
+        """Whether feeds of these audiences may tell of a value now."""
+        rights = self._rights(audiences, exercise=exercise)
+        return self._active.named(observable, rights, now_us, exercise=exercise) is not None
+
     def treats(self, feed: str, item: Item) -> tuple[str, str] | None:
         """As `refusal`, of an item that was judged."""
         return self._maker.refusal(feed, item)

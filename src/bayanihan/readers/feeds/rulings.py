@@ -8,6 +8,7 @@ Exercises have rulings of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -56,7 +57,7 @@ class _Said:
 
     def take(self, ruling: Ruling, origin: str, stamp_us: int) -> None:
         state = origin.partition("/")[0]
-        self.said_us[_home_of(ruling.act, state)] = stamp_us
+        self.said_us[home_of(ruling.act, state)] = stamp_us
         match ruling.act:
             case "confirm":
                 self.confirmed_by, self.confirmed_until_us = state, ruling.until_us
@@ -77,6 +78,25 @@ class _Said:
             case "admit":
                 self.admitted.add(state)
 
+    def standing(self, ruling: Ruling, origin: str, now_us: int) -> tuple[bool, int]:
+        state = origin.partition("/")[0]
+        match ruling.act:
+            case "confirm":
+                stands = (self.confirmed_by, self.confirmed_until_us) == (state, ruling.until_us)
+                return stands and now_us < ruling.until_us, ruling.until_us
+            case "false-positive":
+                return origin in self.reports, FOREVER_US
+            case "claim":
+                until_us = self.claims.get(state, 0)
+                return state not in self.released and now_us < until_us, until_us
+            case "release":
+                return state in self.released, FOREVER_US
+            case "insist":
+                return state in self.insisted, FOREVER_US
+            case "desist":
+                return state not in self.insisted, FOREVER_US
+        return state in self.admitted, FOREVER_US
+
     def words(self, home: str) -> Words:
         # A released claim is gone at once, whatever the clock says of its stamp.
         standing = self.claims.keys() - self.released
@@ -93,6 +113,27 @@ class _Said:
         )
 
 
+class Heard(NamedTuple):
+    """A ruling where it was entered: position, stamp, origin and the person who said it."""
+
+    position: int
+    stamp_us: int
+    origin: str
+    author: str
+    ruling: Ruling
+
+
+_COLUMNS = "SELECT position, stamp_us, origin, author, body FROM rulings"
+_BEFORE = f"""
+{_COLUMNS} WHERE position < :before AND exercise = :exercise
+ORDER BY position DESC LIMIT :limit
+"""
+_BEFORE_OF = f"""
+{_COLUMNS} WHERE position < :before AND exercise = :exercise AND type = :type AND value = :value
+ORDER BY position DESC LIMIT :limit
+"""
+
+
 class Rulings(Projection):
     """The rulings as they stand at `position`. Read from any thread.
 
@@ -102,10 +143,13 @@ class Rulings(Projection):
     """
 
     name = "rulings"
+    version = 2
     kinds = ("decision",)
     schema = (
         "CREATE TABLE rulings (position INTEGER PRIMARY KEY, stamp_us INTEGER NOT NULL,"
-        " origin TEXT NOT NULL, body BLOB NOT NULL) STRICT"
+        " origin TEXT NOT NULL, author TEXT NOT NULL, exercise INTEGER NOT NULL,"
+        " type TEXT NOT NULL, value TEXT NOT NULL, body BLOB NOT NULL) STRICT;"
+        "CREATE INDEX rulings_of ON rulings (value, type, exercise, position)"
     )
 
     def loaded(self) -> None:
@@ -116,15 +160,20 @@ class Rulings(Projection):
         self._said: dict[tuple[bool, str, str], _Said] = {}
         self._waiting: list[tuple[int, str, bytes]] = []
         self._lists: dict[str, tuple[int, NeverBlock]] = {}
-        for _, *row in self.db.execute("SELECT * FROM rulings ORDER BY position"):
+        query = "SELECT stamp_us, origin, body FROM rulings ORDER BY position"
+        for row in self.db.execute(query):
             self._take(*row)
 
     def fold(self, entry: Entry, body: bytes | None) -> None:
         """Save one ruling; it takes effect in `folded`, once it is committed."""
         if body is not None and entry.object_id.startswith("decision--value"):
-            row = (entry.position, entry.stamp_us, entry.origin, body)
-            self.db.execute("INSERT INTO rulings VALUES (?, ?, ?, ?)", row)
-            self._waiting.append(row[1:])
+            said = _decode(body)
+            row = (
+                *(entry.position, entry.stamp_us, entry.origin, entry.author),
+                *(said.exercise, said.type, said.value, body),
+            )
+            self.db.execute("INSERT INTO rulings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._waiting.append((entry.stamp_us, entry.origin, body))
 
     def folded(self) -> None:
         """Apply what was committed."""
@@ -159,6 +208,43 @@ class Rulings(Projection):
             return origin.partition("/")[0] in said.claims
         return ruling.act == "false-positive" and origin in said.reports
 
+    def before(
+        self, position: int, limit: int, about: Observable | None = None, *, exercise: bool
+    ) -> list[Heard]:
+        """The rulings before a position, the newest first; about one value alone, if given."""
+        terms = {"before": position, "limit": limit, "exercise": int(exercise)}
+        if about is None:
+            rows = self.reading.execute(_BEFORE, terms)
+        else:
+            terms_of = {**terms, "type": about.type, "value": about.value}
+            rows = self.reading.execute(_BEFORE_OF, terms_of)
+        return [
+            Heard(at, stamp_us, origin, author, _decode(body))
+            for at, stamp_us, origin, author, body in rows.fetchall()
+        ]
+
+    def standing(self, heard: Heard, now_us: int) -> tuple[bool, int]:
+        """Whether a ruling has an effect now, and when that ends or ended by itself."""
+        ruling = heard.ruling
+        said = self._said.get((ruling.exercise, ruling.type, ruling.value))
+        if said is None:
+            return False, FOREVER_US
+        return said.standing(ruling, heard.origin, now_us)
+
+    def in_force(
+        self, type_: str, value: str, origin: str, now_us: int, *, exercise: bool
+    ) -> set[str]:
+        """Which of `claim`, `insist`, `admit` and `false-positive` an origin said and hold now."""
+        said = self._said.get((exercise, type_, value))
+        if said is None:
+            return set()
+        acts = ("claim", "insist", "admit", "false-positive")
+        return {
+            act
+            for act in acts
+            if said.standing(Ruling(act, type_, value, exercise), origin, now_us)[0]
+        }
+
     def kept_out(self, observable: Observable, home: str) -> str:
         """See `judge.Opinions`."""
         entries, edition = self.own_list(home)
@@ -189,7 +275,7 @@ def draft_of(ruling: Ruling, author: Viewer) -> Draft:
     )
 
 
-def _home_of(act: str, state: str) -> str:
+def home_of(act: str, state: str) -> str:
     """The member at whose home alone an act counts; "" where it counts for all."""
     at_home = act in ("insist", "desist") or (act == "admit" and state != "HUB")
     return state if at_home else ""
