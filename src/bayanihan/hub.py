@@ -169,10 +169,7 @@ class Hub:
             self.keys, self.settings.limits, self.settings.proxy, time.monotonic
         )
         self.office.told = self._review
-        board = self.protection.board
-        self.console = Console(
-            self.ledger, self.registry, self.active, self.press, board, self.disputes
-        )
+        self.console = self._open_console()
         self.sessions = Sessions(
             self.ledger, self.keys.sign_in, self.keys.viewer, secrets.token_bytes
         )
@@ -231,6 +228,10 @@ class Hub:
         return Confirming(
             self.ledger, self.office.fold, edition=lambda: registry.edition, told=self._tell
         )
+
+    def _open_console(self) -> Console:
+        board = self.protection.board
+        return Console(self.ledger, self.registry, self.active, self.press, board, self.disputes)
 
     def _open_hearing(self) -> Hearing:
         return Hearing(

@@ -56,6 +56,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/rulings"): {"act": "", "value": ""},
     ("POST", "/api/disputes"): {"value": "", "reason": ""},
     ("POST", "/api/match/lookups"): {"type": "", "value": ""},
+    ("POST", "/api/match/traces"): {"lines": [], "reason": ""},
+    ("POST", "/rulings"): None,
     ("DELETE", "/api/disputes/{dispute_id}"): None,
     ("POST", "/api/keys/{key_id}/rotate"): {},
     ("POST", "/api/keys/{key_id}/limits"): {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bayanihan.agent.turn import Follower
-from bayanihan.errors import BayanihanError
+from bayanihan.errors import BayanihanError, Unavailable
 
 BACK_OFF_LIMIT_S = 300.0
 
@@ -49,7 +49,8 @@ def follow(
             outcome = follower.turn()
             lines, trouble = [outcome.line], outcome.trouble
         except BayanihanError as error:
-            lines, trouble = [], error
+            kept = ["Nothing was changed: what is in place stays."]
+            lines, trouble = kept if isinstance(error, Unavailable) else [], error
         failures = failures + 1 if trouble else 0
         if trouble:
             lines.append(f"{trouble.message} [{trouble.code}] {trouble.next_step}")

@@ -15,7 +15,7 @@ from bayanihan.commands.feed_match import (
     print_matches,
     print_recipients,
 )
-from bayanihan.commands.feed_said import print_said
+from bayanihan.commands.feed_said import BeforeOption, SaidOption, print_said
 from bayanihan.commands.hub_client import (
     DEFAULT_HUB,
     HubClient,
@@ -41,11 +41,8 @@ def feed(
             " desist or admit."
         ),
     ] = "",
-    said: Annotated[
-        bool,
-        Parameter(negative="", help="List what was said about values, or about the value NAME."),
-    ] = False,
-    before: Annotated[str, Parameter(help="With --said: go on from where a list ended.")] = "",
+    said: SaidOption = False,
+    before: BeforeOption = "",
     reason: Annotated[str, Parameter(help="Why you say or ask it, in a line.")] = "",
     until: Annotated[str, Parameter(help="When a confirmation ends, a UTC timestamp.")] = "",
     match: MatchOption = None,

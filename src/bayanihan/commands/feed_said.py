@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from bayanihan.commands.hub_client import HubClient, as_json_text
 from bayanihan.errors import one_line
+
+SaidOption = Annotated[
+    bool,
+    Parameter(negative="", help="List what was said about values, or about the value NAME."),
+]
+BeforeOption = Annotated[str, Parameter(help="With --said: go on from where a list ended.")]
 
 
 def print_said(client: HubClient, value: str, before: str, *, as_json: bool) -> None:

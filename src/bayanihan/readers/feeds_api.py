@@ -27,7 +27,7 @@ from litestar.response import Response, Stream
 from bayanihan.core import feed_delta
 from bayanihan.core.feed_delta import Delta
 from bayanihan.core.marking import Viewer
-from bayanihan.errors import Refused
+from bayanihan.errors import BayanihanError, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ class Counter:
         return await asyncio.get_running_loop().run_in_executor(self._makers, work, *arguments)
 
     async def version(self, feed: str, audiences: Sequence[int], whose: Any) -> Version:
-        """The present version, or the last good one while that takes long."""
+        """The present version, or the last good one while that takes long or has no room."""
         at_us = self._now_us()
         found = self._source.ready(feed, audiences, at_us, whose)
         if found is not None:
@@ -180,10 +180,13 @@ class Counter:
         if good is None:
             return await making
         await asyncio.wait([making], timeout=PATIENCE_S)
-        if making.done():
-            return making.result()
-        making.add_done_callback(_noted)
-        return good
+        if not making.done():
+            making.add_done_callback(_noted)
+            return good
+        if _is_full(making.exception()):
+            _noted(making)
+            return good
+        return making.result()
 
     async def packed(self, found: Version, body: Body, name: str, coding: str) -> bytes:
         """A body in a coding, packed once for each version."""
@@ -398,6 +401,11 @@ def _seal(digest: str, signature: str, key: str) -> dict[str, str]:
         "Bayanihan-Signature": f"ed25519={signature}",
         "Bayanihan-Key": f"ed25519={key}",
     }
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether there is no room to make a new version; what is made already needs none."""
+    return isinstance(error, BayanihanError) and error.code == "disk-full"
 
 
 def _noted(making: asyncio.Future[Version]) -> None:

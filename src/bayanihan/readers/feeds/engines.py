@@ -85,18 +85,18 @@ class Engines:
         command = _found(engine)
         if command is None:
             return Verdict("unable", f"{engine.program} is not installed here")
-        with tempfile.TemporaryDirectory(prefix="feed-") as text:
-            folder = Path(text)
-            folder.chmod(0o755)
-            for path, body in files.items():
-                place = folder / path
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(body)
-            try:
+        try:
+            with tempfile.TemporaryDirectory(prefix="feed-") as text:
+                folder = Path(text)
+                folder.chmod(0o755)
+                for path, body in files.items():
+                    place = folder / path
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(body)
                 words = [*command, *engine.command(folder, folder / name)]
                 return self._ask(engine, words, folder)
-            except OSError as error:
-                return Verdict("unable", f"{engine.program} could not be started: {error}")
+        except OSError as error:
+            return Verdict("unable", f"{engine.program} could not be asked: {error.strerror}")
 
     def stop(self) -> None:
         """End what is running, and start nothing more."""
