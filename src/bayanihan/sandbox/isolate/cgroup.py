@@ -65,6 +65,11 @@ class Group:
         self._folders.append(folder)
         return folder
 
+    @property
+    def doors(self) -> list[str]:
+        """The files that a process writes its number to when it enters."""
+        return [str(folder / "cgroup.procs") for folder in self._folders]
+
     def enter(self) -> None:
         """Put the calling process into the group; its children follow."""
         for folder in self._folders:
