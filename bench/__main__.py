@@ -42,8 +42,9 @@ def main() -> None:
     two.add_argument("--active", type=int, default=100_000, help="active indicators: 100000")
     three = verbs.add_parser("law", help="load, classify, and derive anew after a change of law")
     three.add_argument("--systems", type=int, default=100_000, help="AI systems: 100000")
-    four = verbs.add_parser("taxii", help="full reads, polls and growth over TAXII")
-    four.add_argument("--stored", type=int, default=100_000, help="100000 (default) or 1000000")
+    four = verbs.add_parser("taxii", help="full reads, polls, crowds, growth, a bad line")
+    told = "100000 (default) or 1000000; below 10000 all of it is small"
+    four.add_argument("--stored", type=int, default=100_000, help=told)
     five = verbs.add_parser("sandbox", help="what isolation costs, and what a killed trial repeats")
     five.add_argument("--items", type=int, default=50_000, help="items in each round: 50000")
     five.add_argument("--resumed", type=int, default=100_000, help="items of the killed trial")

@@ -64,13 +64,14 @@ class Crowd:
     """A process of subscribers; use as a context manager.
 
     Args:
+        module: who they are: `bench.subscribers`, or `bench.pollers`.
         order: the fields that every order of it shares: `url`, `key`, `read_key`, `path`, `seed`.
     """
 
-    def __init__(self, **order: Any) -> None:
+    def __init__(self, module: str = "bench.subscribers", **order: Any) -> None:
         self._shared = order
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.subscribers"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

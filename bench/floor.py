@@ -208,10 +208,10 @@ class _Pushing(asyncio.Protocol):
         self.streams.discard(self._transport)
 
 
-async def push(port: int) -> None:
+async def push(host: str, port: int) -> None:
     """Serve the push floor for ever."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Pushing, "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(_Pushing, host, port, backlog=4096)
     await server.serve_forever()
 
 
@@ -222,15 +222,16 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("floor", choices=("app", "push"))
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--db", default="")
     chosen = parser.parse_args()
     if chosen.floor == "push":
-        uvloop.run(push(chosen.port))
+        uvloop.run(push(chosen.host, chosen.port))
         return
     uvicorn.run(
         application(Store(chosen.db)),
-        host="127.0.0.1",
+        host=chosen.host,
         port=chosen.port,
         loop="uvloop",
         http="httptools",

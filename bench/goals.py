@@ -83,10 +83,15 @@ class Board:
         self.stored = stored
         self.findings: dict[str, Finding] = {}
         self._live: dict[str, tuple[str, float]] = {}
+        self._skipped: dict[str, str] = {}
 
     def live(self, goal: str, name: str, figure: float) -> None:
         """A peer was run in this run: its own figure replaces the survey's."""
         self._live[goal] = (name, figure)
+
+    def skip(self, goal: str, why: str) -> None:
+        """What this machine cannot measure, and why."""
+        self._skipped[goal] = why
 
     def plain(self, goal: str, ours: float) -> None:
         """A figure that stands for itself."""
@@ -115,7 +120,9 @@ class Board:
     def _row(self, goal: Goal) -> tuple[str, ...]:
         found = self.findings.get(goal.name)
         if found is None or goal.stored > self.stored:
-            needs = f"needs --stored {goal.stored}" if goal.stored > self.stored else "not measured"
+            needs = self._skipped.get(goal.name, "not measured")
+            if goal.stored > self.stored:
+                needs = f"needs --stored {goal.stored}"
             ours = _number(found.ours, goal.unit) if found else ""
             return goal.name, goal.what, ours, "", "", goal.bar, needs
         ratio = beside = ""

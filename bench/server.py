@@ -17,9 +17,10 @@ import msgspec
 from bench.wire import Connection, Target
 
 ROOT = Path(__file__).resolve().parents[1]
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 _START_WITHIN_S = 60.0
 # A measurement asks more than any desk does: its keys have a rate of their own.
-UNLIMITED = {"requests_per_s": 1_000_000, "in_flight": 1_000}
+UNLIMITED = {"requests_per_s": 1_000_000, "in_flight": 20_000}
 _STOP_WITHIN_S = 60.0
 _PAUSE_S = 0.003
 
@@ -165,9 +166,9 @@ class Hub(Server):
 
     READY = "/health/ready"
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, host: str = LOOPBACK) -> None:
         port = free_port()
-        line = [*command(), "up", "--data", str(data), "--port", str(port)]
+        line = [*command(), "up", "--data", str(data), "--host", host, "--port", str(port)]
         super().__init__(line, port, data.with_suffix(".log"))
         self.data = data
         self.writer = ""
@@ -200,15 +201,15 @@ class Hub(Server):
         return done.returncode == 0, told[-1] if told else ""
 
 
-def floor(folder: Path) -> Server:
+def floor(folder: Path, host: str = LOOPBACK) -> Server:
     """The floor that stores and reads."""
     port = free_port()
-    line = [sys.executable, "-m", "bench.floor", "app", "--port", str(port)]
+    line = [sys.executable, "-m", "bench.floor", "app", "--host", host, "--port", str(port)]
     return Server([*line, "--db", str(folder / "floor.db")], port, folder / "floor.log")
 
 
-def push_floor(folder: Path) -> Server:
+def push_floor(folder: Path, host: str = LOOPBACK) -> Server:
     """The floor that pushes."""
     port = free_port()
-    line = [sys.executable, "-m", "bench.floor", "push", "--port", str(port)]
+    line = [sys.executable, "-m", "bench.floor", "push", "--host", host, "--port", str(port)]
     return Server(line, port, folder / "push.log")

@@ -37,6 +37,8 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
     key: str = ""
     read_key: str = ""
     path: str = ""
+    submit: str = ""
+    since: str = ""
     seed: str = "0"
     count: int = 0
     rate: float = 0.0
@@ -64,8 +66,11 @@ class Fan:
         """Open streams until `count` stand; the seconds that took."""
         began_s = time.perf_counter()
         while len(self._sockets) < count:
-            some = [self._ask() for _ in range(min(_OPEN_AT_ONCE, count - len(self._sockets)))]
+            some = self._target.open_many(min(_OPEN_AT_ONCE, count - len(self._sockets)))
             for sock in some:
+                sock.sendall(self._request)
+            for sock in some:
+                sock.settimeout(_ARRIVE_WITHIN_S)
                 self._accepted(sock)
                 sock.setblocking(False)
                 self._sockets[sock.fileno()] = sock

@@ -1,4 +1,4 @@
-"""TAXII beside the floor of the same run: full reads, polls, and what grows with the store.
+"""TAXII beside the floor of the same run: full reads, polls, crowds, growth, a bad line.
 
 The hub is started through the public command with default settings and filled through
 `/api/objects`; of what is stored, a second reader may see a tenth.
@@ -6,30 +6,32 @@ The hub is started through the public command with default settings and filled t
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bayanihan.core.marking import TLP_2_IDS, group_marking_id
-from bench.children import ChildFailed, load
+from bench import far, polling
+from bench.children import load
+from bench.far import Trip
 from bench.goals import Board, load_goals, table
 from bench.load import Answer, median_of
 from bench.loop import RESULTS, about, running
+from bench.polling import Fan
 from bench.run import Run
-from bench.server import UNLIMITED, Hub, Server, environment, floor
-from bench.taxii_load import Order
+from bench.server import UNLIMITED, Hub, Server, floor
+from bench.subscribers import raise_file_limit
+from bench.taxii_load import EVERYTHING, ask, newest
 from bench.wire import Connection, Target
 from bench.workload import Workload
 
 GOALS = Path(__file__).with_name("goals_taxii.toml")
 RUNGS = (10_000, 100_000, 1_000_000)
-EVERYTHING = "/taxii2/region/collections/everything/objects/"
 RARE = "&match[type]=report"
-_REPEATS, _POLLS, _REPORTS, _PAGES, _ENVELOPE = 3, 1_000, 100, 40, 1_000
+_REPEATS, _PAGES, _ENVELOPE = 3, 40, 1_000
 _GROUP = "pair"
 _TENTH = msgspec.json.encode({"member": "TH", "scopes": ["read"], "limits": UNLIMITED})
 _MARKINGS = (group_marking_id(_GROUP),) * 9 + (TLP_2_IDS["green"],)
@@ -37,18 +39,36 @@ _MARKINGS = (group_marking_id(_GROUP),) * 9 + (TLP_2_IDS["green"],)
 Figures = dict[str, Any]
 
 
-def ask(**order: Any) -> Answer:
-    """Carry out one order in a client process. Raises `ChildFailed`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.taxii_load"],
-        input=msgspec.json.encode(Order(**order)),
-        capture_output=True,
-        env=environment(),
-        check=False,
-    )
-    if done.returncode:
-        raise ChildFailed(done.stderr.decode(errors="replace")[-1_500:])
-    return msgspec.json.decode(done.stdout, type=dict[str, Any])
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured.
+
+    Args:
+        rungs: how many objects are stored at each look, rising.
+        polls: empty polls at each look.
+        reports: submissions that are waited for, at each look.
+        fan: the crowds who poll.
+        trip: the same over a bad line.
+    """
+
+    rungs: tuple[int, ...]
+    polls: int = 1_000
+    reports: int = 100
+    fan: Fan = field(default_factory=lambda: Fan({1: 30, 1_000: 10, 10_000: 4}, 3, 40_000))
+    trip: Trip = field(default_factory=Trip)
+
+    @property
+    def full(self) -> int:
+        """The rung at which everything is read, and the floor looked at for the last time."""
+        return max([rung for rung in self.rungs if rung <= 100_000])
+
+    @classmethod
+    def of(cls, stored: int) -> Scale:
+        """Up to `stored` objects; below the lowest rung all of it is small: a trial run."""
+        if stored >= RUNGS[0]:
+            return cls(tuple(rung for rung in RUNGS if rung <= stored))
+        few = {1: 2, 20: 2, 40: 2}
+        return cls((stored,), 20, 5, Fan(few, 1, 500), Trip(3, 2, {1: 1, 20: 1, 40: 1}, 20))
 
 
 def _post(hub: Hub, key: str, path: str, body: bytes) -> dict[str, Any]:
@@ -90,13 +110,13 @@ class Shelf:
         theirs.close()
         self.hub.settle()
 
-    def look(self) -> Figures:
+    def look(self, scale: Scale) -> Figures:
         """Polls, pages and reports at this size."""
         url, key = self.hub.url, self.hub.reader
         about_us = {"url": url, "path": EVERYTHING, "key": key}
         return {
-            "poll": ask(do="poll", count=_POLLS, **about_us),
-            "poll_rare": ask(do="poll", count=_POLLS, query=RARE, **about_us),
+            "poll": ask(do="poll", count=scale.polls, **about_us),
+            "poll_rare": ask(do="poll", count=scale.polls, query=RARE, **about_us),
             "page": ask(do="walk", count=_PAGES, **about_us),
             "rare": ask(do="walk", count=_PAGES, query=RARE, limit=100, **about_us),
             "visible": ask(
@@ -105,40 +125,25 @@ class Shelf:
                 path=EVERYTHING,
                 key=self.hub.writer,
                 read_key=key,
-                added_after=_now(url, key),
-                count=_REPORTS,
+                added_after=newest(url, self.hub.writer),
+                count=scale.reports,
                 seed=f"visible {self.held}",
             ),
         }
 
-    def look_at_floor(self) -> Figures:
+    def look_at_floor(self, scale: Scale) -> Figures:
         """The same of the floor, which knows no filter."""
         tail = load(do="walk", url=self.ground.url)["next"]
         return {
-            "poll": load(do="poll", url=self.ground.url, after=tail, count=_POLLS),
+            "poll": load(do="poll", url=self.ground.url, after=tail, count=scale.polls),
             "visible": load(
                 do="visible",
                 url=self.ground.url,
                 after=tail,
-                count=_REPORTS,
+                count=scale.reports,
                 seed=f"floor {self.held}",
             ),
         }
-
-
-def _now(url: str, key: str) -> str:
-    """When the last object was added."""
-    connection = Connection(Target.of(url, key, media="application/taxii+json;version=2.1"))
-    path = EVERYTHING.replace("/objects/", "/manifest/")
-    last, onward = "", ""
-    while True:
-        body = connection.get(f"{path}?limit=1000&next={onward}")
-        page = msgspec.json.decode(body)
-        last = page["objects"][-1]["date_added"] if page.get("objects") else last
-        onward = page.get("next", "")
-        if not page.get("more"):
-            connection.close()
-            return last
 
 
 def read_all(run: Run, shelf: Shelf) -> None:
@@ -169,8 +174,8 @@ def _rate(answer: Answer) -> Answer:
     return answer
 
 
-def _judge(run: Run, seen: dict[int, Figures], ground: Figures) -> None:
-    at = seen[max(rung for rung in seen if rung <= 100_000)]
+def _judge(run: Run, seen: dict[int, Figures], ground: Figures, scale: Scale) -> None:
+    at = seen[scale.full]
     board = run.board
     for goal, name in (("P6", "poll"), ("P7", "visible")):
         board.beside(f"{goal}-floor", at[name]["p50_ms"], ground[name]["p50_ms"])
@@ -182,29 +187,36 @@ def _judge(run: Run, seen: dict[int, Figures], ground: Figures) -> None:
             board.beside(f"P10-{name}-1m", here["p50_ms"], low["p50_ms"])
 
 
-def _climb(run: Run, shelf: Shelf, hub: Hub, stored: int) -> tuple[dict[int, Figures], Figures]:
+def _climb(run: Run, shelf: Shelf, scale: Scale) -> None:
     """What is seen at each rung of growth, and at the floor on the last that it is filled to."""
     seen: dict[int, Figures] = {}
     below: Figures = {}
-    for rung in [rung for rung in RUNGS if rung <= stored]:
+    hub, ground = shelf.hub, shelf.ground
+    for rung in scale.rungs:
         shelf.fill(rung)
-        if rung == 100_000:
+        if rung == scale.full:
             read_all(run, shelf)
-        seen[rung] = shelf.look()
-        if rung <= 100_000:
-            below = shelf.look_at_floor()
+        seen[rung] = shelf.look(scale)
+        if rung <= scale.full:
+            below = shelf.look_at_floor(scale)
         run.keep("rung", {"rung": rung, "ours": seen[rung], "pss_mib": hub.pss_mib()})
         told = ", ".join(f"{k} {v['p50_ms']:.2f}" for k, v in seen[rung].items())
         run.say(f"{rung:,} stored, p50 in ms: {told}; {hub.pss_mib():.0f} MiB")
-    return seen, below
+        if rung == scale.full:
+            polling.fan_out(run, hub, ground, scale.fan)
+            polling.ingest_beside(run, hub, scale.fan)
+    _judge(run, seen, below, scale)
 
 
-def taxii(stored: int) -> Run:
+def taxii(stored: int, scale: Scale | None = None) -> Run:
     """Measure; print the table last.
 
     Args:
-        stored: how many objects the hub is filled with: 100000, or 1000000.
+        stored: how many objects the hub is filled with: 100000, or 1000000; less is a trial.
+        scale: how much is measured, if not as much as fits the size.
     """
+    scale = scale or Scale.of(stored)
+    raise_file_limit()
     facts = about(stored)
     print(f"machine: {facts}")
     with tempfile.TemporaryDirectory(prefix="bayanihan-bench-") as folder:
@@ -214,8 +226,8 @@ def taxii(stored: int) -> Run:
         with running(hub, ground):
             hub.open()
             ground.start("/api/objects")
-            seen, below = _climb(run, Shelf(hub, ground), hub, stored)
-            _judge(run, seen, below)
+            _climb(run, Shelf(hub, ground), scale)
+        far.measure(run, scale.trip)
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / "taxii.jsonl").open("ab") as file:
         file.write(run.line(facts))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,10 +14,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from bench.children import ChildFailed
 from bench.load import Answer, spread
+from bench.server import environment
 from bench.wire import Connection, Target
 from bench.workload import Workload
 
+EVERYTHING = "/taxii2/region/collections/everything/objects/"
 MEDIA = "application/taxii+json;version=2.1"
 _HEADER = b"x-taxii-date-added-last: "
 
@@ -112,6 +116,32 @@ def visible(order: Order) -> Answer:
 
 
 ORDERS: dict[str, Callable[[Order], Answer]] = {"walk": walk, "poll": poll, "visible": visible}
+
+
+def ask(**order: Any) -> Answer:
+    """Carry out one order in a process of its own. Raises `ChildFailed`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.taxii_load"],
+        input=msgspec.json.encode(Order(**order)),
+        capture_output=True,
+        env=environment(),
+        check=False,
+    )
+    if done.returncode:
+        raise ChildFailed(done.stderr.decode(errors="replace")[-1_500:])
+    return msgspec.json.decode(done.stdout, type=dict[str, Any])
+
+
+def newest(url: str, key: str) -> str:
+    """The date of an object that is submitted now: after it nothing has been added yet."""
+    connection = Connection(Target.of(url, key, media=MEDIA))
+    made = Workload(f"newest {time.time_ns()}").indicator()
+    request = connection.target.request("POST", EVERYTHING, b'{"objects":[%b]}' % made)
+    status, told = connection.exchange(request)
+    connection.close()
+    if status != 202:
+        raise ValueError(f"the submission was answered {status}: {told[:200]!r}")
+    return str(msgspec.json.decode(told)["request_timestamp"])
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A small raw HTTP client with keep-alive: cheap, many connections, loopback only.
+"""A small raw HTTP client with keep-alive: cheap, many connections, this machine only.
 
 It knows just what the hub and the floors answer with: a status and a `Content-Length`.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import os
 import re
+import select
 import selectors
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from bench.line import FAR
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _RECEIVE_BYTES = 1 << 18
@@ -36,11 +40,12 @@ class Target:
         """The target of a URL, with a key or with "name:password" to sign in.
 
         Raises:
-            ValueError: unless it is a loopback address.
+            ValueError: unless it is a loopback address, or that of `bench.line`.
         """
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
-        if parts.scheme != "http" or not ipaddress.ip_address(host).is_loopback:
+        near = host == FAR or ipaddress.ip_address(host).is_loopback
+        if parts.scheme != "http" or not near:
             raise ValueError(f"{url} is not on the loopback; nothing else is put under load")
         word = f"Basic {base64.b64encode(basic.encode()).decode()}" if basic else f"Bearer {key}"
         headers = f"Authorization: {word}\r\n" if key or basic else ""
@@ -66,8 +71,34 @@ class Target:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
+    def open_many(self, count: int) -> list[socket.socket]:
+        """New connections that are made at the same time, non-blocking. Raises `OSError`."""
+        found = [socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)]
+        found += [socket.socket(found[0].family) for _ in range(count - 1)]
+        try:
+            with select.epoll() as waiting:
+                for sock in found:
+                    sock.setblocking(False)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    sock.connect_ex((self.host, self.port))
+                    waiting.register(sock, select.EPOLLOUT)
+                until_s, left = time.perf_counter() + _TIMEOUT_S, count
+                while left and time.perf_counter() < until_s:
+                    for fd, _ in waiting.poll(1.0):
+                        waiting.unregister(fd)
+                        left -= 1
+            for sock in found:
+                if fault := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    raise OSError(fault, os.strerror(fault))
+                sock.getpeername()
+        except OSError:
+            for sock in found:
+                sock.close()
+            raise
+        return found
 
-def _answer_size(data: bytes | bytearray) -> int:
+
+def answer_size(data: bytes | bytearray) -> int:
     """How long the answer at the start of `data` is; 0 while its head is incomplete."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
@@ -107,7 +138,7 @@ class Connection:
             if not part:
                 raise ConnectionResetError("the server closed the connection")
             data += part
-            size = size or _answer_size(data)
+            size = size or answer_size(data)
         return split(bytes(data))
 
     def exchange(self, request: bytes) -> tuple[int, bytes]:
@@ -225,7 +256,7 @@ class Drive:
         if not part:
             raise ConnectionResetError("the server closed the connection")
         lane.received += part
-        lane.size = lane.size or _answer_size(lane.received)
+        lane.size = lane.size or answer_size(lane.received)
         if not lane.size or len(lane.received) < lane.size:
             return
         status, body = split(bytes(lane.received))

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.load import Order, ingest, poll, visible, walk
+from bench.pollers import Pollers
 from bench.server import Server, floor, free_port
+from bench.subscribers import Order as CrowdOrder
 from bench.wire import Connection, Drive, Target
 from bench.workload import Workload, envelopes
 
@@ -67,6 +69,32 @@ def test_the_orders_of_the_load_work_together(
     new = visible(Order("visible", served.url, after=seen["next"], count=3, seed="v"))
     assert new["n"] == 3
     assert walk(Order("walk", served.url, after=seen["next"]))["count"] == 3
+
+
+def test_subscribers_who_poll_read_each_report_once(served: Server) -> None:
+    walked = walk(Order("walk", served.url))
+    place = {"url": served.url, "submit": "/api/objects", "since": walked["next"]}
+    order = CrowdOrder("open", **place, path="/api/objects?limit=9&after={since}", seed="p")
+    pollers = Pollers(order)
+    try:
+        assert pollers.open(30)["open"] == 30
+        seen = pollers.rounds(3)
+        assert (seen["missed"], seen["deliveries"]) == (0, 90)
+        assert seen["worst_ms"] >= seen["last_ms"] >= seen["p50_ms"] > 0
+        held = pollers.hold(20, 1_000.0)
+        assert (held["deliveries"], held["missed"]) == (20, 0)
+    finally:
+        pollers.close()
+    assert walk(Order("walk", served.url))["count"] == 3
+
+
+def test_many_connections_are_made_at_once_or_none(served: Server) -> None:
+    opened = Target.of(served.url).open_many(20)
+    assert len({sock.getsockname() for sock in opened}) == 20
+    for sock in opened:
+        sock.close()
+    with pytest.raises(OSError, match="refused"):
+        Target.of(f"http://127.0.0.1:{free_port()}").open_many(3)
 
 
 def test_a_server_that_goes_away_is_told_from_one_that_answers(served: Server) -> None:
