@@ -73,29 +73,35 @@ class Target:
 
     def open_many(self, count: int) -> list[socket.socket]:
         """New connections that are made at the same time, non-blocking. Raises `OSError`."""
-        found = [socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)]
-        found += [socket.socket(found[0].family) for _ in range(count - 1)]
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        found = [socket.socket(family) for _ in range(count)]
         try:
-            with select.epoll() as waiting:
-                for sock in found:
-                    sock.setblocking(False)
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    sock.connect_ex((self.host, self.port))
-                    waiting.register(sock, select.EPOLLOUT)
-                until_s, left = time.perf_counter() + _TIMEOUT_S, count
-                while left and time.perf_counter() < until_s:
-                    for fd, _ in waiting.poll(1.0):
-                        waiting.unregister(fd)
-                        left -= 1
             for sock in found:
-                if fault := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                    raise OSError(fault, os.strerror(fault))
-                sock.getpeername()
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.connect_ex((self.host, self.port))
+            _await_connected(found)
         except OSError:
             for sock in found:
                 sock.close()
             raise
         return found
+
+
+def _await_connected(made: list[socket.socket]) -> None:
+    """Wait until each is connected. Raises `OSError` when one cannot be."""
+    with select.epoll() as waiting:
+        for sock in made:
+            waiting.register(sock, select.EPOLLOUT)
+        until_s, left = time.perf_counter() + _TIMEOUT_S, len(made)
+        while left and time.perf_counter() < until_s:
+            for fd, _ in waiting.poll(1.0):
+                waiting.unregister(fd)
+                left -= 1
+    for sock in made:
+        if fault := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(fault, os.strerror(fault))
+        sock.getpeername()
 
 
 def answer_size(data: bytes | bytearray) -> int:
