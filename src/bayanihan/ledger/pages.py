@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ _POSITIONS_AT_ONCE = 500
 _RIGHTS_LIMIT = 4_096
 
 _Row = tuple[Any, ...]
+_size_of = itemgetter(2)
 
 
 class Pages:
@@ -91,12 +93,12 @@ class Pages:
         """The same page with nothing but bodies and stamps, for the bulk exits."""
         rows, more = self._rows(viewer, after, limit, where, "bodies")
         if not rows:
-            return BodyPage((), (), (), (), after, more)
+            return BodyPage((), (), (), (), (), after, more)
         positions, stamps, _, bodies, _, kinds = zip(*rows, strict=True)
         red = self.rights(viewer).red
         noted = tuple([row[0] for row in rows if row[4] in red]) if red else ()
         named = tuple([KINDS[kind] for kind in kinds])
-        return BodyPage(bodies, stamps, named, noted, positions[-1], more)
+        return BodyPage(positions, bodies, stamps, named, noted, positions[-1], more)
 
     def newest_about(
         self, viewer: Viewer, object_id: str, kinds: Sequence[str], origin: str, limit: int
@@ -212,7 +214,7 @@ class _Rows:
             if not some:
                 return
             self._rows += some
-            self._size_left_bytes -= sum(row[2] for row in some)
+            self._size_left_bytes -= sum(map(_size_of, some))
             if self._size_left_bytes < 0:
                 self._shorten(len(some))
 

@@ -71,11 +71,12 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class BodyPage(msgspec.Struct, frozen=True):
-    """A page for the bulk exits, in position order: exact bytes, and the stamp and kind of each.
+    """A page for the bulk exits, in order: the position, exact bytes, stamp and kind of each.
 
     `red` are the positions of those among them whose reading is noted.
     """
 
+    positions: tuple[int, ...]
     bodies: tuple[bytes, ...]
     stamps: tuple[int, ...]
     kinds: tuple[str, ...]

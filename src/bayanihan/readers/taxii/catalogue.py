@@ -21,7 +21,7 @@ from typing import Any
 from bayanihan.ledger import Entry, Projection, Scan
 from bayanihan.readers.taxii.facts import facts_of
 from bayanihan.readers.taxii.question import Question
-from bayanihan.readers.taxii.rows import SCHEMA, Batch, Found, Place, Row, asks, key_of
+from bayanihan.readers.taxii.rows import LATEST, SCHEMA, Batch, Found, Place, Row, asks, key_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ _CACHE_KIB = 32_768
 # What is rarer than one in so many positions is merged from its places, one by one.
 _RARE = 32
 _AHEAD = 2
+# Looking at one place of the index costs as much as so many rows of the table.
+_A_PLACE = 8
 _ASKED_LIMIT = 1_024
 _FOUND = "position, stamp, key, mixed, first, line, version"
 
@@ -38,7 +40,7 @@ class Catalogue(Projection):
     """The rows of all collections. Readers come on connections of their own."""
 
     name = "taxii"
-    version = 1
+    version = 2
     kinds = ("object", "withdrawn", "erased")
     schema = SCHEMA
 
@@ -238,13 +240,25 @@ class Catalogue(Projection):
     def tally(
         self, audiences: Sequence[int], after: int, upto: int, *, exercise: bool
     ) -> tuple[int, int]:
-        """How many rows between two positions are the latest whoever reads; their stamps' sum."""
+        """How many rows between two positions are the latest whoever reads; their positions' sum.
+
+        Either the rows between are counted one by one, or each place where the reader may see
+        something is: whichever are fewer.
+        """
+        question = Question(exercise=exercise)
+        places = self._asked_places(question, tuple(audiences), LATEST)
+        shelves, seen = {place[2] for place in places}, {place[3] for place in places}
+        if len(shelves) * len(seen) * _A_PLACE < upto - after:
+            index, among = "INDEXED BY rows_seen", " AND shelf IN (SELECT value FROM json_each(?))"
+            more = [json.dumps(list(shelves))]
+        else:
+            index, among, more = "NOT INDEXED", "", []
         return (  # type: ignore[no-any-return]
             self.reading.execute(
-                "SELECT count(*), coalesce(sum(stamp), 0) FROM rows NOT INDEXED"
+                f"SELECT count(*), coalesce(sum(position), 0) FROM rows {index}"
                 " WHERE position > ? AND position <= ? AND line = 0 AND mixed = 0"
-                " AND exercise = ? AND audience IN (SELECT value FROM json_each(?))",
-                (after, upto, int(exercise), json.dumps(list(audiences))),
+                f" AND exercise = ? AND audience IN (SELECT value FROM json_each(?)){among}",
+                (after, upto, int(exercise), json.dumps(list(seen)), *more),
             ).fetchone()
         )
 

@@ -117,20 +117,21 @@ class Shelves:
 
         So it is mostly: few objects have several versions, and few are taken back.
         """
-        upto = self._catalogue.shown_to
+        length, upto = self._ledger.length, self._catalogue.shown_to
         if filters != Filters() or not _is_dense(question, filters) or after >= upto:
             return None
         page = self._ledger.read_bodies(viewer, after, limit, Where(exercise=question.exercise))
-        if not page.more or page.last > min(upto, after + limit * _TALLIED):
+        if page.last > min(upto, after + limit * _TALLIED) or not (page.more or upto >= length):
             return None
         tally = self._catalogue.tally(
             self._ledger.rights(viewer), after, page.last, exercise=question.exercise
         )
-        if tally != (len(page.stamps), sum(page.stamps)):
+        if tally != (len(page.positions), sum(page.positions)):
             return None
-        if not self._look(viewer, question, filters, page.last, upto, 1).places:
+        if page.more and not self._look(viewer, question, filters, page.last, upto, 1).places:
             return None  # the ledger has more, but perhaps nothing that is still shown
-        return Bodies(list(page.bodies), list(page.stamps), page.last, more=True)
+        last = page.last if page.positions else upto
+        return Bodies(list(page.bodies), list(page.stamps), last, more=page.more)
 
     async def items(
         self, viewer: Viewer, question: Question, filters: Filters, after: int, limit: int

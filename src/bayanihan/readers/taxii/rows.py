@@ -35,7 +35,7 @@ CREATE TABLE rows (
     line INTEGER NOT NULL, mixed INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX rows_same ON rows (key);
-CREATE INDEX rows_seen ON rows (line, exercise, shelf, audience, position);
+CREATE INDEX rows_seen ON rows (line, exercise, shelf, audience, position, mixed);
 """
 
 _COLUMNS = (
