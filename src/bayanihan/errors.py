@@ -31,6 +31,7 @@ class Code:
 
 CODES: dict[str, Code] = {
     # what was sent
+    "not-http": Code(400, "refused", "Send HTTP/1.1 as RFC 9112 has it."),
     "not-json": Code(400, "refused", "Send valid JSON in UTF-8."),
     "not-an-envelope": Code(
         422,

@@ -239,6 +239,44 @@ def test_another_content_type_is_415(sg: Client, kind: str) -> None:
     error_of(sg.ask("POST", f"{EVERYTHING}/objects/", headers=headers, content=b"{}"), 415)
 
 
+BROKEN = (
+    b"GET {place} HTTP/9.9\r\nHost: hub\r\n\r\n",
+    b"GET {place} HTTP/1.1\r\nHost: hub\r\nno colon here\r\n\r\n",
+    b"GET {place} HTTP/1.1\r\nHost: hub\r\nContent-Length: many\r\n\r\n",
+    b"GET {place}?a=\x01 HTTP/1.1\r\nHost: hub\r\n\r\n",
+    b"FETCH {place} HTTP/1.1\r\nHost: hub\r\n\r\n",
+    b"POST {place} HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\nnot a size\r\n",
+)
+
+
+def until_closed(hub: RunningHub, sent: bytes) -> tuple[bytes, bytes]:
+    """The head and the body of the one answer to some bytes."""
+    with Wire(hub.port) as wire:
+        wire.socket.sendall(sent)
+        head, _, body = wire.all().partition(b"\r\n\r\n")
+    return head, body
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_is_no_http_gets_the_error_of_its_address(hub: RunningHub, broken: bytes) -> None:
+    taxii, elsewhere = (
+        until_closed(hub, broken.replace(b"{place}", place))
+        for place in (f"{EVERYTHING}/objects/".encode(), b"/api/objects")
+    )
+    assert (taxii[0].split()[1], elsewhere[0].split()[1]) == (b"400", b"400")
+    assert f"content-type: {MEDIA}".encode() in taxii[0]
+    assert json.loads(taxii[1])["http_status"] == "400"
+    assert b"content-type: application/json" in elsewhere[0]
+    assert json.loads(elsewhere[1])["error"]["code"] == "not-http"
+
+
+def test_a_whole_request_is_answered_though_what_follows_is_broken(hub: RunningHub) -> None:
+    whole = b"GET /health/live HTTP/1.1\r\nHost: hub\r\n\r\n"
+    head, body = until_closed(hub, whole + b"\x00\x00\x00\r\n\r\n")
+    assert head.split()[1] == b"200"
+    assert b"HTTP/1.1" not in body
+
+
 def test_a_gzip_bomb_is_413(sg: Client) -> None:
     bomb = gzip.compress(b" " * (200 * 1024 * 1024))
     headers = {"Content-Type": MEDIA, "Content-Encoding": "gzip"}

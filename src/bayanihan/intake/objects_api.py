@@ -13,7 +13,7 @@ from litestar.params import FromQuery
 from litestar.response import Response
 
 from bayanihan.core import stix
-from bayanihan.core.marking import LEVELS, Group, Viewer
+from bayanihan.core.marking import LEVELS, Group, Viewer, group_marking_id
 from bayanihan.core.scope import require
 from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
 from bayanihan.intake.objects import (
@@ -53,8 +53,8 @@ class Directory(Protocol):
         """A group as constituted now."""
         ...
 
-    def group_markings(self) -> Mapping[str, str]:
-        """Group marking id -> group name."""
+    def group_markings(self, viewer: Viewer) -> Mapping[str, str]:
+        """Group marking id -> group name, of the groups that a viewer may know of."""
         ...
 
     def own_group(self, viewer: Viewer, name: str) -> Group:
@@ -151,7 +151,7 @@ class Intake:
         place = submission.place
         admission = Admission(
             terms,
-            self._directory.group_markings(),
+            self._markings(terms),
             self._directory.group,
             self._knows_statement(terms.author),
             self._ledger.now_us(),
@@ -170,6 +170,11 @@ class Intake:
                 for each in found
             ]
         return summary_of(await self._append(admission, terms, found, place))
+
+    def _markings(self, terms: Terms) -> Mapping[str, str]:
+        """What of the markings are groups: for others' groups nothing says that they exist."""
+        default = {group_marking_id(group.name): group.name for group in terms.groups}
+        return {**self._directory.group_markings(terms.author), **default}
 
     async def _append(
         self,

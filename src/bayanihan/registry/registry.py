@@ -91,6 +91,7 @@ class Registry(Projection):
         self.departures: dict[str, int] = {}
         self.persons: set[str] = set()
         self._markings: Mapping[str, str] = {}
+        self._markings_of: dict[str, Mapping[str, str]] = {}
         self.hidden: frozenset[str] = frozenset()
         # What belongs to a member, what it keeps out at home, and how often that changed.
         self.assets: dict[str, dict[str, str]] = {}
@@ -170,8 +171,8 @@ class Registry(Projection):
             **self.groups,
             name: Group(name, before.version + 1, tuple(sorted(members))),
         }
-
         self._markings = {group_marking_id(each): each for each in self.groups}
+        self._markings_of = {}
 
     def _leave(self, code: str) -> None:
         self.departures[code] = self.departures.get(code, 0) + 1
@@ -320,9 +321,24 @@ class Registry(Projection):
             raise _no_group(name)
         return self.group(name)
 
-    def group_markings(self) -> Mapping[str, str]:
-        """Group marking id -> group name."""
-        return self._markings
+    def group_markings(self, viewer: Viewer) -> Mapping[str, str]:
+        """Group marking id -> group name, of the groups that a viewer may know of.
+
+        These are the groups that their member is in or was in; the operator knows all. Ids
+        follow from names: what others keep among themselves must look like what is not there.
+        """
+        code = viewer.member
+        if not code:
+            return self._markings
+        known = self._markings_of  # what is told of older groups stays in the older one
+        if code not in known:
+            lost = self.lost.get(code, {})
+            known[code] = {
+                marking: name
+                for marking, name in self._markings.items()
+                if name in lost or code in self.groups[name].members
+            }
+        return known[code]
 
 
 def _without(entries: dict[str, str], entry: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """One connection: let go when its other end neither says what it wants nor takes what it gets.
 
+What is no HTTP never reaches a handler, so it is answered here, in the shape of its address.
+
 A request's body is watched where it is taken in; here it is the head of a request, and the
 answers. Without this, whoever opens connections and falls silent holds what they cost for ever.
 """
@@ -12,12 +14,18 @@ import fcntl
 import sys
 import termios
 from typing import Any
+from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bayanihan.errors import Refused
+from bayanihan.web.errors import rendered
 
 # So long may the head of a first request take, and so long may an answer find no room.
 HEAD_WITHIN_S = 30.0
 STALLED_S = 60.0
+# So much of what came last is kept, to find an address where the parser found none.
+_KEPT_BYTES = 256
 
 
 class Connection(HttpToolsProtocol):
@@ -34,6 +42,38 @@ class Connection(HttpToolsProtocol):
         self._awaited: asyncio.TimerHandle | None = self.loop.call_later(
             self.head_within_s, self._end_silent
         )
+
+    def data_received(self, data: bytes) -> None:
+        """Parse it; what is no HTTP ends in `send_400_response`."""
+        self._latest = data[:_KEPT_BYTES]
+        super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP in the shape of its address, as far as that is known."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                # It follows a whole request whose answer is still to come: then the end.
+                cycle.keep_alive = False
+                self.transport.pause_reading()
+                return
+            if cycle.response_started:
+                self._abort()  # a second answer would be taken for the rest of the first
+                return
+        error = Refused("not-http", "The request cannot be read as HTTP")
+        body, media_type = rendered(self._address(), error)
+        head = (
+            f"HTTP/1.1 {error.status} Bad Request\r\ncontent-type: {media_type}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _address(self) -> str:
+        """The path that a broken request asked for; "" when it cannot be told."""
+        words = self._latest.split(b"\r", 1)[0].split(b"\n", 1)[0].split(b" ")
+        known = getattr(self, "url", b"") or (words[1] if len(words) > 1 else b"")
+        return unquote(known.decode("latin-1")).partition("?")[0]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop every clock."""
