@@ -352,34 +352,6 @@ def test_a_statement_cannot_speak_for_a_level_or_a_group(hub: RunningHub, sg: st
         assert not sees(hub, "", one["id"])
 
 
-@pytest.mark.parametrize("level", ["", "clear", "amber", "red"])
-def test_a_group_of_others_looks_like_one_that_is_not_there(hub: RunningHub, level: str) -> None:
-    """Its marking id follows from its name: what becomes of an object must not tell."""
-    hub.group(f"quiet-{level}", "KH", "LA")
-    readers = ("", hub.key("SG", person="other"), hub.key("MY"), hub.key("KH"), hub.admin)
-    writer, became = hub.key("SG"), []
-    for name in (f"quiet-{level}", f"no-such-group-{level}"):
-        ref = group_marking_id(name)
-        refs = [ref, *([TLP_2_IDS[level]] if level else [])]
-        one, other = indicator(object_marking_refs=refs), indicator(object_marking_refs=refs)
-        told = [hub.push(writer, one), hub.push(writer, one), hub.push(writer, other, tlp="green")]
-        told.append(hub.push(writer, statement(id=ref), indicator(object_marking_refs=refs)))
-        seen = [[sees(hub, key, each["id"]) for key in readers] for each in (one, other)]
-        for answer in told:
-            for result in answer["results"]:
-                result["id"] = result["id"].split("--")[0]
-        became.append((told, seen))
-    assert became[0] == became[1]
-
-
-def test_who_has_left_a_group_does_not_tell_the_region_by_its_marking(hub: RunningHub) -> None:
-    hub.group("former", "KH", "LA")
-    hub.group("former", "LA")
-    one = indicator(object_marking_refs=[group_marking_id("former")])
-    hub.push(hub.key("KH"), one)
-    assert not sees(hub, hub.key("MY"), one["id"])
-
-
 def test_groups_limit_and_several_are_intersected(hub: RunningHub) -> None:
     hub.group("mekong", "KH", "LA", "TH", "VN")
     hub.group("sea", "TH", "VN", "PH")

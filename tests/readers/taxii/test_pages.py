@@ -114,11 +114,24 @@ async def test_pages_are_what_the_model_says_at_length(
     await compare(history, asked)
 
 
+def both_tallies_agree(shelved: Shelved) -> None:
+    """Counted row by row, or place by place, it is the same."""
+    catalogue, length = shelved.catalogue, shelved.ledger.length
+    for viewer, after, exercise in itertools.product(VIEWERS, (0, length // 3), (False, True)):
+        rights, found = shelved.ledger.rights(viewer), set()
+        for cost in (0, length + 1):
+            catalogue.place_cost = cost
+            found.add(catalogue.tally(rights, after, length, exercise=exercise))
+        assert len(found) == 1, (viewer.origin, after, exercise, found)
+    del catalogue.place_cost
+
+
 async def compare(history: list[object], asked: list[tuple[Question, Filters]]) -> None:
     with tempfile.TemporaryDirectory() as folder, Shelved(Path(folder)) as shelved:
         play(shelved, history)
         shelved.fold()
         shelved.check()
+        both_tallies_agree(shelved)
         ways = itertools.product([(EVERYTHING, LAST), *asked], VIEWERS, (2, 1_000))
         for (question, filters), viewer, limit in ways:
             expected = shelved.model(viewer, question, filters)

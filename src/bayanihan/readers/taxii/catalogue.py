@@ -30,8 +30,6 @@ _CACHE_KIB = 32_768
 # What is rarer than one in so many positions is merged from its places, one by one.
 _RARE = 32
 _AHEAD = 2
-# Looking at one place of the index costs as much as so many rows of the table.
-_A_PLACE = 8
 _ASKED_LIMIT = 1_024
 _FOUND = "position, stamp, key, mixed, first, line, version"
 
@@ -43,6 +41,8 @@ class Catalogue(Projection):
     version = 2
     kinds = ("object", "withdrawn", "erased")
     schema = SCHEMA
+    # Looking at one place of the index costs as much as so many rows of the table.
+    place_cost = 8
 
     def loaded(self) -> None:
         """Find every place that the index has, and where each last grew."""
@@ -248,7 +248,7 @@ class Catalogue(Projection):
         question = Question(exercise=exercise)
         places = self._asked_places(question, tuple(audiences), LATEST)
         shelves, seen = {place[2] for place in places}, {place[3] for place in places}
-        if len(shelves) * len(seen) * _A_PLACE < upto - after:
+        if len(shelves) * len(seen) * self.place_cost < upto - after:
             index, among = "INDEXED BY rows_seen", " AND shelf IN (SELECT value FROM json_each(?))"
             more = [json.dumps(list(shelves))]
         else:
