@@ -1,4 +1,4 @@
-"""Groups are named by markings, whose ids follow from names: who may know of a group, and who not."""
+"""Groups are named by markings, whose ids follow from names: who may know of a group."""
 
 from __future__ import annotations
 
