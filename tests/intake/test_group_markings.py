@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bayanihan.core.marking import TLP_2_IDS, group_marking_id
-from tests.intake.test_objects_api import sees, statement
-from tests.sim.objects import indicator
+from tests.intake.test_objects_api import sees
+from tests.sim.objects import indicator, statement
 from tests.sim.process import RunningHub
 
 
