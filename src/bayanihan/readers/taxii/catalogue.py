@@ -247,18 +247,20 @@ class Catalogue(Projection):
         """
         question = Question(exercise=exercise)
         places = self._asked_places(question, tuple(audiences), LATEST)
-        shelves, seen = {place[2] for place in places}, {place[3] for place in places}
-        if len(shelves) * len(seen) * self.place_cost < upto - after:
-            index, among = "INDEXED BY rows_seen", " AND shelf IN (SELECT value FROM json_each(?))"
-            more = [json.dumps(list(shelves))]
-        else:
-            index, among, more = "NOT INDEXED", "", []
+        most = (upto - after) // max(1, self.place_cost)
+        index, among, more = "NOT INDEXED", "", list[str]()
+        if len(places) < most:
+            shelves, seen = {place[2] for place in places}, {place[3] for place in places}
+            if len(shelves) * len(seen) < most:
+                index, audiences = "INDEXED BY rows_seen", list(seen)
+                among = " AND shelf IN (SELECT value FROM json_each(?))"
+                more = [json.dumps(list(shelves))]
         return (  # type: ignore[no-any-return]
             self.reading.execute(
                 f"SELECT count(*), coalesce(sum(position), 0) FROM rows {index}"
                 " WHERE position > ? AND position <= ? AND line = 0 AND mixed = 0"
                 f" AND exercise = ? AND audience IN (SELECT value FROM json_each(?)){among}",
-                (after, upto, int(exercise), json.dumps(list(seen)), *more),
+                (after, upto, int(exercise), json.dumps(list(audiences)), *more),
             ).fetchone()
         )
 
