@@ -317,3 +317,12 @@ def test_a_full_disk_is_told_and_nothing_is_half_stored(tmp_path: Path) -> None:
         finally:
             hub.stop()
         hub.check()
+
+
+def test_a_start_loads_no_client_and_nothing_that_waits_for_its_first_use() -> None:
+    waits = "httpx holidays numpy scipy psycopg rich sklearn stix2".split()
+    code = f"import bayanihan.commands.up, sys; print([n for n in {waits} if n in sys.modules])"
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert told.stdout == "[]\n"

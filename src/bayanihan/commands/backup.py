@@ -11,7 +11,8 @@ import msgspec
 from cyclopts import Parameter
 
 from bayanihan import __version__
-from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption, JsonOption, as_json_text
+from bayanihan.commands.data_folder import DEFAULT_DATA, DataOption
+from bayanihan.commands.hub_client import JsonOption, as_json_text
 from bayanihan.config import load_settings
 from bayanihan.core import moment
 from bayanihan.errors import Refused

@@ -11,10 +11,10 @@ import httpx
 import msgspec
 from cyclopts import Parameter
 
+from bayanihan.commands.data_folder import DEFAULT_DATA
 from bayanihan.errors import CODES, BayanihanError, Broken, Refused, Unavailable
 
 DEFAULT_HUB = "http://127.0.0.1:8420"
-DEFAULT_DATA = "bayanihan-data"
 
 HubOption = Annotated[
     str, Parameter(env_var="BAYANIHAN_HUB", help="Address of the hub.", show_env_var=True)
@@ -26,9 +26,6 @@ KeyOption = Annotated[
         help="API key; without one, DATA/admin.key is read.",
         show_env_var=True,
     ),
-]
-DataOption = Annotated[
-    Path, Parameter(env_var="BAYANIHAN_DATA", help="The data directory.", show_env_var=True)
 ]
 JsonOption = Annotated[bool, Parameter(negative="", help="Print JSON.")]
 

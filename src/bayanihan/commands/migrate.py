@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption, JsonOption, as_json_text
+from bayanihan.commands.data_folder import DEFAULT_DATA, DataOption
+from bayanihan.commands.hub_client import JsonOption, as_json_text
 from bayanihan.errors import Refused
 from bayanihan.ledger import SqliteStore, migrate_ledger, store_at
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,7 @@ import uvicorn
 from cyclopts import Parameter
 
 from bayanihan.app import create_app
-from bayanihan.commands.demo import KEYS_FILE, playing
-from bayanihan.commands.hub_client import DEFAULT_DATA, DataOption
+from bayanihan.commands.data_folder import DEFAULT_DATA, DataOption
 from bayanihan.commands.tls import Tls
 from bayanihan.config import checked, load_settings
 from bayanihan.errors import Refused, one_line
@@ -132,16 +132,27 @@ def _tls_of(hub: Hub, *, demo: bool) -> Tls | None:
     return Tls(order, hub.folder)
 
 
+def _exercise(hub: Hub) -> tuple[AbstractContextManager[object], str]:
+    """The exercise, and where its keys are told to be."""
+    # Read only when it is played: the exercise brings the whole agent with it.
+    from bayanihan.commands.demo import KEYS_FILE, playing
+
+    played = playing(hub.settings.host, hub.settings.port, hub.admin_key(), hub.folder)
+    return played, f"\nThe exercise's keys: {hub.folder / KEYS_FILE}"
+
+
 def _serve(hub: Hub, *, demo: bool) -> int:
     tls = _tls_of(hub, demo=demo)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    application = create_app(hub)
     gc.collect()
     gc.freeze()  # what start-up made lives for ever; the collector need not walk it
     gc.set_threshold(50_000, 20, 50)
+    exercise, told = _exercise(hub) if demo else (contextlib.nullcontext(), "")
     server = HubServer(
         hub.broadcast.stop,
         uvicorn.Config(
-            create_app(hub),
+            application,
             host=hub.settings.host,
             port=hub.settings.port,
             log_level="warning",
@@ -154,13 +165,8 @@ def _serve(hub: Hub, *, demo: bool) -> int:
             http=Connection,
             proxy_headers=False,  # what proxies say is read by the entrance
         ),
-        f"\nThe exercise's keys: {hub.folder / KEYS_FILE}" if demo else "",
+        told,
         tls,
-    )
-    exercise = (
-        playing(hub.settings.host, hub.settings.port, hub.admin_key(), hub.folder)
-        if demo
-        else contextlib.nullcontext()
     )
     try:
         with exercise:

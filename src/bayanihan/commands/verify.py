@@ -10,9 +10,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from bayanihan.commands.data_folder import DEFAULT_DATA, DataOption
 from bayanihan.commands.hub_client import (
-    DEFAULT_DATA,
-    DataOption,
     HubClient,
     JsonOption,
     KeyOption,

@@ -1,0 +1,14 @@
+"""Where a hub's data directory is. Apart from the client, which a hub that starts need not load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+DEFAULT_DATA = "bayanihan-data"
+
+DataOption = Annotated[
+    Path, Parameter(env_var="BAYANIHAN_DATA", help="The data directory.", show_env_var=True)
+]
