@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import pytest
 
-from bayanihan.commands.demo import KEYS_FILE, play
+from bayanihan.commands.data_folder import DEMO_KEYS_FILE
+from bayanihan.commands.demo import play
 from bayanihan.commands.demo_story import Defender, Scene, Story
 from tests.web.site import Site, eventually, indicator
 
@@ -105,7 +106,7 @@ def test_members_become_protected_and_everything_of_it_is_an_exercise(site: Site
 def test_a_second_play_is_a_new_exercise_with_the_same_keys(site: Site) -> None:
     with Played(site):
         assert eventually(lambda: len(objects(site)) == 2)
-    path = site.folder / KEYS_FILE
+    path = site.folder / DEMO_KEYS_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     kept = path.read_bytes()
     keys = site.send("GET", "/api/keys")

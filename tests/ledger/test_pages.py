@@ -10,7 +10,7 @@ import pytest
 
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.ledger import Draft, Ledger
-from tests.sim.engine import reading
+from tests.sim.engine import reading, sqlite_of
 
 SG = Viewer(key="k", person="ana", member="SG")
 HIDDEN = Audience("red", persons=("somebody",))
@@ -80,3 +80,22 @@ def test_an_audience_is_interned_once(ledger: Ledger) -> None:
     ledger.append([draft(n, (HIDDEN, RARE)[n % 2]) for n in range(100)])
     assert list(ledger.store.audiences()) == [HIDDEN, RARE]
     assert {entry.header.audience for entry, _ in ledger.scan(0, 100)} == {1, 2}
+
+
+def test_rare_kinds_are_found_by_their_index(ledger: Ledger) -> None:
+    """A projection that is new, or a start, asks for them from the beginning of the record."""
+    steps = []
+    for end in (2_000, 20_000):
+        ledger.append([draft(n, HIDDEN) for n in range(ledger.length, end)])
+        count = [0]
+
+        def tick(count: list[int] = count) -> int:
+            count[0] += 1
+            return 0
+
+        reading(ledger).set_progress_handler(tick, 1)
+        assert ledger.scan(0, 10, ("withdrawn", "erased")) == []
+        assert sqlite_of(ledger).withdrawals() == []
+        reading(ledger).set_progress_handler(None, 1)
+        steps.append(count[0])
+    assert steps[1] < steps[0] * 1.5

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 DEFAULT_DATA = "bayanihan-data"
+DEMO_KEYS_FILE = "demo.json"
 
 DataOption = Annotated[
     Path, Parameter(env_var="BAYANIHAN_DATA", help="The data directory.", show_env_var=True)

@@ -25,6 +25,7 @@ from bayanihan.agent.hub import Hub
 from bayanihan.agent.identity import identity
 from bayanihan.agent.place import Place
 from bayanihan.agent.turn import Follower, Order
+from bayanihan.commands.data_folder import DEMO_KEYS_FILE
 from bayanihan.commands.demo_engine import Resolver
 from bayanihan.commands.demo_story import (
     Defender,
@@ -39,7 +40,6 @@ from bayanihan.errors import BayanihanError, Unavailable
 
 logger = logging.getLogger(__name__)
 
-KEYS_FILE = "demo.json"
 FOLDER = "demo"
 
 _DESK = ("report", "read", "feed", "receipt")
@@ -100,7 +100,7 @@ def play(
         with HubClient(hub_url, admin_key, timeout_s=_ANSWER_WITHIN_S) as operator:
             if not _ready(operator, stopping):
                 return
-            keys = made_keys(operator, told, folder / KEYS_FILE)
+            keys = made_keys(operator, told, folder / DEMO_KEYS_FILE)
         began_s = time.monotonic()
         with _defending(hub_url, keys, told, folder / FOLDER, stopping, began_s):
             with _telling(stopping):

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import pkgutil
 import resource
 import signal
 import socket
@@ -21,7 +22,7 @@ import uvicorn
 from cyclopts import Parameter
 
 from bayanihan.app import create_app
-from bayanihan.commands.data_folder import DEFAULT_DATA, DataOption
+from bayanihan.commands.data_folder import DEFAULT_DATA, DEMO_KEYS_FILE, DataOption
 from bayanihan.commands.tls import Tls
 from bayanihan.config import checked, load_settings
 from bayanihan.errors import Refused, one_line
@@ -32,6 +33,9 @@ from bayanihan.web.connection import Connection
 # that wakes waits for the other's whole turn (measured p99: 9 ms against 0.08 ms).
 _SWITCH_INTERVAL_S = 0.0005
 _STOP_WITHIN_S = 3
+# Named by path, as the verbs are: the exercise brings the whole agent with it, and a hub that
+# plays none need not load that.
+_PLAYING = "bayanihan.commands.demo:playing"
 
 
 def up(
@@ -134,11 +138,9 @@ def _tls_of(hub: Hub, *, demo: bool) -> Tls | None:
 
 def _exercise(hub: Hub) -> tuple[AbstractContextManager[object], str]:
     """The exercise, and where its keys are told to be."""
-    # Read only when it is played: the exercise brings the whole agent with it.
-    from bayanihan.commands.demo import KEYS_FILE, playing
-
+    playing = pkgutil.resolve_name(_PLAYING)
     played = playing(hub.settings.host, hub.settings.port, hub.admin_key(), hub.folder)
-    return played, f"\nThe exercise's keys: {hub.folder / KEYS_FILE}"
+    return played, f"\nThe exercise's keys: {hub.folder / DEMO_KEYS_FILE}"
 
 
 def _serve(hub: Hub, *, demo: bool) -> int:

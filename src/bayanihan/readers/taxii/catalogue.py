@@ -20,6 +20,7 @@ from typing import Any
 
 from bayanihan.ledger import Entry, Projection, Scan
 from bayanihan.readers.taxii.facts import facts_of
+from bayanihan.readers.taxii.places import places
 from bayanihan.readers.taxii.question import Question
 from bayanihan.readers.taxii.rows import LATEST, SCHEMA, Batch, Found, Place, Row, asks, key_of
 
@@ -50,7 +51,7 @@ class Catalogue(Projection):
         self.db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._scan: Scan | None = None
         self._batch = Batch(self._is_erased)
-        self._places: dict[Place, int] = dict(_places(self.db))
+        self._places: dict[Place, int] = dict(places(self.db))
         self._asked: OrderedDict[Any, list[Place]] = OrderedDict()
         self._folding = threading.Lock()
         self._lock = threading.Lock()
@@ -280,21 +281,3 @@ class Catalogue(Projection):
 def _release(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _places(db: Any) -> Iterator[tuple[Place, int]]:
-    """Every place of the index with its newest position: one step a place, not a row."""
-    columns = "line, exercise, shelf, audience"
-    place: Place = (-1, 0, "", 0)
-    while found := db.execute(
-        f"SELECT {columns} FROM rows INDEXED BY rows_seen WHERE ({columns}) > (?, ?, ?, ?)"
-        f" ORDER BY {columns} LIMIT 1",
-        place,
-    ).fetchone():
-        place = found
-        newest = db.execute(
-            "SELECT max(position) FROM rows INDEXED BY rows_seen"
-            " WHERE line = ? AND exercise = ? AND shelf = ? AND audience = ?",
-            place,
-        ).fetchone()[0]
-        yield place, newest
