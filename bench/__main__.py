@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Collection
 
-from bench.cluster import cluster
+from bench.cluster import cluster, flood
 from bench.evidence import PARTS as OF_EVIDENCE
 from bench.evidence import PEERS as FINDERS
 from bench.evidence import evidence
@@ -67,9 +67,15 @@ def main() -> None:
         "cluster", help="a ledger on PostgreSQL: COPY, reports, nodes, fail-over"
     )
     six.add_argument("--stored", type=int, default=20_000, help="objects in envelopes: 20000")
+    six.add_argument(
+        "--reports", type=int, default=0, help="so many as fast as it goes, and 10^8 on paper"
+    )
     chosen = parser.parse_args()
     if chosen.verb == "cluster":
-        cluster(chosen.stored)
+        if chosen.reports:
+            flood(chosen.reports)
+        else:
+            cluster(chosen.stored)
         return
     if chosen.verb == "evidence":
         pythons = _pythons(parser, chosen.peer, FINDERS)

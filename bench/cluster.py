@@ -15,6 +15,7 @@ import psycopg
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.errors import BayanihanError
 from bayanihan.ledger import Draft, Ledger, store_at
+from bench.paper import climbed, told
 from tests.sim.postgres import Server, several
 
 GREEN = Audience("green")
@@ -190,3 +191,21 @@ def cluster(stored: int) -> None:
     for what, figure, ratio in rows:
         print(f"{what:45} {figure:>14}   {ratio}")
     print("Nodes and server share this machine's cores, so two nodes cannot show twice one.")
+
+
+def flood(reports: int) -> None:
+    """So many reports as fast as it goes, and what 10^8 would need; prints both.
+
+    Args:
+        reports: how many; a million takes about 1.6 GB of disk.
+    """
+    server = Server(settings=STREAMING).make().start()
+    try:
+        rungs, verified_per_s = climbed(
+            server.database("flood"),
+            reports,
+            lambda ledger, count: _appended_per_s([ledger], count, BATCH),
+        )
+    finally:
+        server.stop()
+    told(rungs, verified_per_s)

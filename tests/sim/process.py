@@ -91,7 +91,7 @@ class RunningHub:
     Args:
         data: the data directory, made when absent.
         options: further words for `up`.
-        ready_within_s: how long a start may take on a machine that others load too.
+        ready_within_s: how long a start or an end may take on a machine that others load too.
         host, inside: where it is reached, and the words before a command that runs there.
     """
 
@@ -178,7 +178,7 @@ class RunningHub:
         """Ask it to end, and wait until it has."""
         began_s = time.monotonic()
         self.process.send_signal(sent)
-        code = self.process.wait(30)
+        code = self.process.wait(max(30.0, self.ready_within_s))
         return Stopped(code, time.monotonic() - began_s, self.stderr())
 
     def kill(self) -> None:

@@ -23,6 +23,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -30,6 +32,8 @@ from pathlib import Path
 import msgspec
 
 from bayanihan.cli import COMMANDS, main
+
+LOOK_S = 0.05
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,6 +56,7 @@ class Process:
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire.makefile("rb")
         self._socket = wire
+        self._looking = threading.Lock()
         self.pid = int(self._wire.readline())
         self.returncode: int | None = None
 
@@ -62,16 +67,30 @@ class Process:
         return None
 
     def wait(self, timeout_s: float) -> int:
-        """Its exit code, once it has ended: negative where a signal ended it."""
-        if self.returncode is None:
-            with selectors.DefaultSelector() as ready:
-                ready.register(self._socket, selectors.EVENT_READ)
-                if not ready.select(timeout_s):
-                    raise subprocess.TimeoutExpired("bayanihan", timeout_s)
-            self.returncode = int(self._wire.readline())
-            self._wire.close()
-            self._socket.close()
-        return self.returncode
+        """Its exit code, once it has ended: negative where a signal ended it.
+
+        Several threads may wait: they look in turns, and each only for a moment.
+        """
+        until_s = time.monotonic() + timeout_s
+        while True:
+            left_s = until_s - time.monotonic()
+            with self._looking:
+                self._look(max(0.0, min(left_s, LOOK_S)))
+                if self.returncode is not None:
+                    return self.returncode
+            if left_s <= 0:
+                raise subprocess.TimeoutExpired("bayanihan", timeout_s)
+
+    def _look(self, for_s: float) -> None:
+        if self.returncode is not None:
+            return
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._socket, selectors.EVENT_READ)
+            if not ready.select(for_s):
+                return
+        self.returncode = int(self._wire.readline())
+        self._wire.close()
+        self._socket.close()
 
     def send_signal(self, sent: signal.Signals) -> None:
         """Send it a signal, unless it has ended."""

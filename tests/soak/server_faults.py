@@ -33,7 +33,7 @@ def node_stopped(_: Server, __: str, nodes: Sequence[RunningHub], chance: random
     """SIGTERM of a node, and up again."""
     hub = chance.choice(nodes)
     ended = hub.stop()
-    assert ended.code == 0, f"it ended with {ended.code}"
+    assert ended.code == 0, f"it ended with {ended.code}: {ended.stderr}"
     hub.start()
     return "ended with 0; up again"
 
