@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import multiprocessing
+import os
 import platform
 import signal
 import statistics
@@ -24,6 +25,7 @@ from bayanihan.sandbox.answer import Question
 from bayanihan.sandbox.attest import decode_envelope, sign, statement_of
 from bayanihan.sandbox.corpus import Card, Corpus, Item, write_folder
 from bayanihan.sandbox.isolate import Isolator, Limits, Stage, isolator_of, strongest
+from bayanihan.sandbox.isolate.process import descendants
 from bayanihan.sandbox.journal import Journal
 from bayanihan.sandbox.manifest import read_manifest
 from bayanihan.sandbox.result import read_result
@@ -98,6 +100,26 @@ def start_up_s(isolator: Isolator) -> float:
                 found[one.level] += worker.cold_starts_s
                 worker.stop()
     return statistics.median(found[isolator.level]) - statistics.median(found["L0"])
+
+
+def cost_us(isolator: Isolator, items: int) -> tuple[float, float]:
+    """Processor time of one item in the harness and in the tool, in microseconds."""
+    with Stage(trivial()) as stage, Worker(isolator, stage, Limits()) as worker:
+        rate_of(worker, items // 10)
+        before = time.process_time(), _processor_s(worker.pid)
+        rate_of(worker, items)
+        after = time.process_time(), _processor_s(worker.pid)
+    ours, tools = (late - early for late, early in zip(after, before, strict=True))
+    return ours / items * 1e6, tools / items * 1e6
+
+
+def _processor_s(pid: int) -> float:
+    """Processor time of a process and all below it so far, in seconds."""
+    ticks = 0
+    for each in descendants(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _alone(level: str, items: int, gate: multiprocessing.synchronize.Barrier) -> None:
@@ -200,6 +222,13 @@ def sandbox(items: int, resumed: int) -> int:
     load_tool(ROOT / "examples" / "tools" / "regex")
     kept, plain = rates(isolator, items)
     more_s = start_up_s(isolator)
+    ours_us, tools_us = cost_us(isolator, items)
+    cores = os.cpu_count() or 1
+    print(
+        f"  processor time an item: harness {ours_us:.1f} us, tool {tools_us:.1f} us; "
+        f"{cores} cores can do {cores * 1e6 / (ours_us + tools_us):,.0f} items/s at the most, "
+        f"{cores * 1e6 / (ours_us + tools_us) / kept:.2f} x one worker"
+    )
     speed_up = together_per_s(isolator.level, 2, items) / together_per_s(isolator.level, 1, items)
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)

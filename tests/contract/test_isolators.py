@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bayanihan.errors import Refused
 from bayanihan.sandbox.answer import Question
 from bayanihan.sandbox.isolate import LEVELS, Isolator, Limits, Stage, isolator_of
-from bayanihan.sandbox.worker import Worker
+from bayanihan.sandbox.worker import NoAnswer, Worker
 from tests.sandbox.tools import EACH, answering, isolator_or_skip, tool_of
 
 # Runs what the item says and tells what came of it.
@@ -111,6 +112,60 @@ def test_scratch_can_be_written_within_bounds(inside: Inside) -> None:
     told = inside(written.format(1000), written.format(5 << 20))
     assert told[0] == "1000"
     assert told[1] == "OSError"
+
+
+_FILL = """
+    wrote = 0
+    for at in range(400):
+        for place in (os.environ["TMPDIR"], "/dev/shm", "/var/tmp", "."):
+            try:
+                with open(f"{place}/{at}", "wb") as out:
+                    out.write(bytes(1 << 20))
+                wrote += 1
+            except OSError:
+                pass
+        time.sleep(0.002)
+    item["told"] = wrote
+"""
+_TELL = """
+    answer = {"id": item["id"], "verdict": "benign", "reason": str(item["told"])}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def test_many_files_fill_no_disk(isolator: Isolator) -> None:
+    """400 MiB in small files: refused by the bounded scratch, or noticed and ended."""
+    limits = msgspec.structs.replace(_LIMITS, scratch_bytes=16 << 20, item_s=30)
+    tool, question = tool_of(EACH + _FILL + _TELL), Question("1", "sms", "x")
+    with Stage(tool) as stage, Worker(isolator, stage, limits) as worker:
+        if isolator.bounds_scratch:
+            assert int(worker.ask(question)[0].reason) <= 32
+        else:
+            with pytest.raises(NoAnswer, match="more to its scratch folder than it may"):
+                worker.ask(question)
+        assert not stage.scratch_over(0)
+
+
+def test_the_answer_key_is_not_there(isolator: Isolator, tmp_path: Path) -> None:
+    """Labels lie in a corpus's folder and in the journal; a tool sees no name of either."""
+    for name in ("items.jsonl", "trial.json.journal"):
+        (tmp_path / name).write_text('{"label":"attack"}')
+    tmp_path.chmod(0o755)
+    look = f"""
+    seen = []
+    for place in ({str(tmp_path)!r}, os.getcwd(), "/", os.environ["TMPDIR"], "/proc/self/fd"):
+        try:
+            seen += os.listdir(place)
+        except OSError:
+            pass
+    item["told"] = [each for each in seen if "item" in each or "journal" in each] + sorted(item)
+"""
+    with (
+        Stage(tool_of(EACH + look + _TELL)) as stage,
+        Worker(isolator, stage, _LIMITS) as worker,
+    ):
+        answer, _ = worker.ask(Question("1", "sms", "x"))
+    assert answer.reason == "['id', 'medium', 'text']"
 
 
 def test_it_runs_without_rights(inside: Inside) -> None:

@@ -34,7 +34,6 @@ from bayanihan.sandbox.gate import read_rule
 from bayanihan.sandbox.isolate import Limits
 from bayanihan.sandbox.result import (
     FORMAT,
-    Asked,
     Honesty,
     Laboratory,
     Performance,
@@ -42,7 +41,7 @@ from bayanihan.sandbox.result import (
     Subject,
     encode_result,
 )
-from bayanihan.sandbox.score import gates_of, scores_of, slices_of
+from bayanihan.sandbox.score import asked_of, gates_of, scores_of, slices_of
 from bayanihan.sandbox.shift import digest_of_verdicts
 from bayanihan.sandbox.tool import load_tool
 from bayanihan.sandbox.trust import Trust, read_trust, verify
@@ -61,8 +60,7 @@ def result_of(verdicts: str = "", level: str = "L2", digest: str = "0" * 64) -> 
     return Result(
         FORMAT, "tests", "2026-11-28T11:00:00Z", "2026-11-28T11:01:00Z", 7,
         Subject("probe", "1", "tests", f"sha256:{digest}", ["malware"], ["en"]),
-        Asked("scripts", "1", f"sha256:{corpus.root}", f"sha256:{corpus.training_root}",
-              len(corpus.items), 120, 120, 0.01, "made up", False, []),
+        asked_of(corpus),
         {"level": level, "isolator": "x", "seccomp": "sha256:00"},
         {"python": "3"}, Limits(),
         scores_of(corpus, verdicts, 7), slices_of(corpus, verdicts, 7),
@@ -239,6 +237,12 @@ def test_nothing_is_signed_that_does_not_follow() -> None:
     good = result_of()
     check_result(good, corpus)
     flipped = "b" + good.verdicts[1:]
+    bad = result_of("b" * 240)
+    missed = {
+        name: getattr(bad, name)
+        for name in ("scores", "slices", "gates", "verdicts", "verdicts_digest")
+    }
+    check_result(bad, corpus)
     changes: list[dict[str, Any]] = [
         {"verdicts": flipped},
         {"verdicts": flipped, "verdicts_digest": digest_of_verdicts(flipped)},
@@ -249,6 +253,19 @@ def test_nothing_is_signed_that_does_not_follow() -> None:
         {"isolation": {**good.isolation, "level": "L0"}},
         {"isolation": {}},
         {"format": "other"},
+        {"corpus": msgspec.structs.replace(good.corpus, sealed=True)},
+        {"corpus": msgspec.structs.replace(good.corpus, limits=[])},
+        {"honesty": msgspec.structs.replace(good.honesty, canaries=3)},
+        {"honesty": msgspec.structs.replace(good.honesty, differing=1)},
+        {"faults": {"timeout": 1}},
+        # Warnings that follow, and were taken out: of a vendor's claim, and of a laboratory.
+        {
+            "tool": msgspec.structs.replace(
+                good.tool, declared={"detection": 1.0, "false_alarm": 0.0}
+            ),
+            **missed,
+        },
+        {"laboratories": [Laboratory("VN", "L2", "x", "sha256:0", "x", 9, 3, 3, 2)]},
     ]
     for change in changes:
         with pytest.raises(Refused):

@@ -152,6 +152,17 @@ def test_a_fault_is_counted_and_the_next_item_still_asked(
     assert result["scores"][0]["hits"] == 12
 
 
+def test_a_vendor_that_promises_too_much_is_told(
+    scene: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_tool(scene[0], answering(), accuracy={"detection": 0.99, "false_alarm": 0.0})
+    told = run(scene, tmp_path)["honesty"]["told"]
+    assert told == [
+        "The vendor declares detection of 99 %, and what was found excludes it: 0.0 to 16.8 %"
+    ]
+    assert f"NOTE: {told[0]}." in capfd.readouterr().out
+
+
 def test_a_fault_on_a_legitimate_item_is_a_false_alarm(
     scene: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -25,8 +25,15 @@ from bayanihan.errors import Refused
 from bayanihan.sandbox.corpus import Corpus
 from bayanihan.sandbox.gate import read_rule
 from bayanihan.sandbox.isolate.remote import TOLD
-from bayanihan.sandbox.result import FORMAT, Result, weakest
-from bayanihan.sandbox.score import gates_of, scores_of, slices_of
+from bayanihan.sandbox.result import FAULT, FORMAT, Result, weakest
+from bayanihan.sandbox.score import (
+    asked_of,
+    claims_of,
+    gates_of,
+    honesty_of,
+    scores_of,
+    slices_of,
+)
 from bayanihan.sandbox.shift import digest_of_verdicts
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -137,15 +144,32 @@ def check_result(result: Result, corpus: Corpus) -> None:
     if len(result.verdicts) != len(corpus.items) or set(result.verdicts) - set("mbx"):
         raise Refused("not-attestable", "The verdicts are not whole", where="$.verdicts")
     rules = [read_rule(gate.rule) for gate in result.gates]
+    scores = scores_of(corpus, result.verdicts, result.seed)
+    honesty = honesty_of(corpus, result.verdicts, {}, result.laboratories)
+    warned = {*honesty.told, *claims_of(result.tool.declared, scores)}
     for name, made in (
-        ("scores", scores_of(corpus, result.verdicts, result.seed)),
+        ("corpus", asked_of(corpus)),
+        ("scores", scores),
         ("slices", slices_of(corpus, result.verdicts, result.seed)),
         ("gates", gates_of(corpus, result.verdicts, rules, result.seed)),
     ):
         if made != getattr(result, name):
             raise Refused(
-                "not-attestable", f"The {name} do not follow from the verdicts", where=f"$.{name}"
+                "not-attestable",
+                f"The result's {name} does not follow from corpus and verdicts",
+                where=f"$.{name}",
             )
+    said = result.honesty
+    if (
+        (said.canaries, said.canaries_agreed) != (honesty.canaries, honesty.canaries_agreed)
+        or warned - set(said.told)
+        or (said.differing and not said.told)
+    ):
+        raise Refused("not-attestable", "A warning was taken out", where="$.honesty")
+    if sum(result.faults.values()) != result.verdicts.count(FAULT):
+        raise Refused(
+            "not-attestable", "The faults are not those of the verdicts", where="$.faults"
+        )
 
 
 def statement_of(result: Result, issued: dt.datetime, days: int) -> bytes:

@@ -20,6 +20,7 @@ from bayanihan.sandbox.result import (
     BENIGN,
     FAULT,
     MALICIOUS,
+    Asked,
     Difference,
     Honesty,
     Laboratory,
@@ -210,6 +211,43 @@ def honesty_of(
             f"by lot (chance {chance:.1g}): it knew the labels"
         )
     return Honesty(len(again), differing, len(canaries), agreed, chance, told)
+
+
+def claims_of(declared: dict[str, float] | None, scores: Sequence[Score]) -> list[str]:
+    """Where the tool is worse than its vendor declares, in sentences.
+
+    Args:
+        declared: by the manifest: detection and false_alarm as shares.
+        scores: what was found.
+    """
+    found = {score.name: score.interval for score in scores}
+    told = []
+    for name, claim in (declared or {}).items():
+        low, high = found[name]
+        if (high < claim) if name == "detection" else (low > claim):
+            told.append(
+                f"The vendor declares {name.replace('_', ' ')} of {claim * 100:g} %, and what was "
+                f"found excludes it: {low * 100:.1f} to {high * 100:.1f} %"
+            )
+    return told
+
+
+def asked_of(corpus: Corpus) -> Asked:
+    """What a result says of its corpus."""
+    card, counts = corpus.card, corpus.counts()
+    return Asked(
+        card.name,
+        card.version,
+        f"sha256:{corpus.root}",
+        f"sha256:{corpus.training_root}",
+        len(corpus.items),
+        counts["attack"],
+        counts["legitimate"],
+        card.base_rate,
+        card.base_rate_source,
+        card.sealed,
+        card.limits,
+    )
 
 
 def performance_of(latencies_us: Sequence[int], cold_start_s: float, peak: int) -> Performance:

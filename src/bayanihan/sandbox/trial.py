@@ -29,7 +29,6 @@ from bayanihan.sandbox.remote.proxy import host_of
 from bayanihan.sandbox.result import (
     FAULT,
     FORMAT,
-    Asked,
     Difference,
     Laboratory,
     Result,
@@ -38,6 +37,8 @@ from bayanihan.sandbox.result import (
     weakest,
 )
 from bayanihan.sandbox.score import (
+    asked_of,
+    claims_of,
     differences_of,
     gates_of,
     honesty_of,
@@ -258,7 +259,9 @@ class Trial:
         verdicts = self._by_corpus(0)
         again = {self._desk.order[place]: v for place, v in journal.again().items()}
         manifest = order.tool.manifest
-        counts = corpus.counts()
+        declared = msgspec.to_builtins(manifest.accuracy) if manifest.accuracy else None
+        scores = scores_of(corpus, verdicts, seed)
+        honesty = honesty_of(corpus, verdicts, again, laboratories)
         return Result(
             FORMAT,
             f"bayanihan {__version__}",
@@ -272,21 +275,9 @@ class Trial:
                 f"sha256:{order.tool.digest}",
                 list(manifest.vectors),
                 list(manifest.languages),
-                msgspec.to_builtins(manifest.accuracy) if manifest.accuracy else None,
+                declared,
             ),
-            Asked(
-                corpus.card.name,
-                corpus.card.version,
-                f"sha256:{corpus.root}",
-                f"sha256:{corpus.training_root}",
-                len(corpus.items),
-                counts["attack"],
-                counts["legitimate"],
-                corpus.card.base_rate,
-                corpus.card.base_rate_source,
-                corpus.card.sealed,
-                corpus.card.limits,
-            ),
+            asked_of(corpus),
             {
                 **order.isolator.described(),
                 "level": weakest([order.isolator.level, *(lab.level for lab in laboratories)]),
@@ -295,12 +286,12 @@ class Trial:
             },
             self._environment,
             order.limits,
-            scores_of(corpus, verdicts, seed),
+            scores,
             slices_of(corpus, verdicts, seed),
             gates_of(corpus, verdicts, order.rules, seed),
             self._rivals(verdicts),
             performance_of(journal.latencies(0), *journal.run_cost(0)),
-            honesty_of(corpus, verdicts, again, laboratories),
+            msgspec.structs.replace(honesty, told=[*honesty.told, *claims_of(declared, scores)]),
             journal.faults(0),
             not_tested(order, laboratories),
             verdicts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import time
@@ -19,7 +20,9 @@ _STDERR_BYTES = 4 << 10
 _QUOTED = 80
 
 # Why an item has no answer.
-FAULTS = ("crashed", "timeout", "too-long", "not-an-answer", "wrong-id")
+FAULTS = ("crashed", "timeout", "too-long", "not-an-answer", "wrong-id", "scratch-full")
+# How often a scratch folder is looked into that nothing bounds, in seconds.
+_LOOK_S = 0.25
 
 
 class NoAnswer(Exception):
@@ -54,6 +57,7 @@ class Worker:
         self._poll = select.poll()
         self._held = b""
         self._stderr = b""
+        self._next_look_s = 0.0
         self.cold_starts_s: list[float] = []
         self.peak_bytes = 0
         self.bounded: tuple[str, ...] = ()
@@ -139,6 +143,7 @@ class Worker:
         """The next line of the tool, without its end; the rest is held."""
         assert self._process
         held = self._held
+        look_ms = math.inf if self._isolator.bounds_scratch else _LOOK_S * 1000
         while True:
             line, ended, rest = held.partition(b"\n")
             if len(line) > self._limits.answer_bytes:
@@ -148,11 +153,24 @@ class Worker:
                 self._held = rest
                 return line
             left_ms = (deadline - time.perf_counter()) * 1000
-            ready = self._poll.poll(left_ms) if left_ms > 0 else []
-            if not ready:
+            ready = self._poll.poll(min(left_ms, look_ms)) if left_ms > 0 else []
+            if not ready and left_ms <= look_ms:
                 raise NoAnswer("timeout", "it did not answer in time")
+            if look_ms < math.inf:
+                self._look()
             for pipe, _ in ready:
                 held = self._more(pipe, held)
+
+    def _look(self) -> None:
+        """End a tool that fills the disk, where nothing else keeps it from that."""
+        now_s = time.monotonic()
+        if now_s < self._next_look_s:
+            return
+        self._next_look_s = now_s + _LOOK_S
+        if self._stage.scratch_over(self._limits.scratch_bytes):
+            self.stop()
+            self._stage.empty_scratch()
+            raise NoAnswer("scratch-full", "it wrote more to its scratch folder than it may")
 
     def _more(self, pipe: int, held: bytes) -> bytes:
         """What a pipe has: an addition to the line, or to what is kept of its errors."""

@@ -37,6 +37,7 @@ class Bubblewrap:
 
     level = "L2"
     name = "bubblewrap"
+    bounds_scratch = True
 
     def __init__(self) -> None:
         self._program = shutil.which("bwrap")

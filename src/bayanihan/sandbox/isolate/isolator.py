@@ -24,10 +24,12 @@ class Isolator(Protocol):
     Attributes:
         level: L2, L1 or L0; what a result and an attestation say.
         name: for people.
+        bounds_scratch: whether all that is written there is bounded; else the harness looks.
     """
 
     level: str
     name: str
+    bounds_scratch: bool
 
     def missing(self) -> str:
         """Why this cannot be used on this machine, in a sentence; "" where it can."""

@@ -1,8 +1,8 @@
 """L1: Landlock, the stricter call filter and limits; for machines without bubblewrap.
 
 Landlock takes files and, where the kernel knows how, TCP, abstract sockets and signals away.
-There is no namespace: the tool can see that other processes exist, and disk use is bounded for
-each file only. Calls into the kernel go through ctypes, since no library of ours wraps them.
+There is no namespace: the tool can see that other processes exist, and the harness has to look
+how much it writes. Calls into the kernel go through ctypes, since no library of ours wraps them.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Landlock:
 
     level = "L1"
     name = "landlock"
+    bounds_scratch = False
 
     def __init__(self) -> None:
         self._version = landlock_version()

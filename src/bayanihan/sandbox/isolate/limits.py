@@ -12,7 +12,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         memory_bytes: address space of each process, and all of it together in a cgroup.
         processes: processes and threads together.
         file_bytes: the largest file that may be written.
-        scratch_bytes: all that may be written to the scratch folder, where it is bounded.
+        scratch_bytes: all that may be in the scratch folder; at L1 it is looked at, not bounded.
         open_files: open files of each process.
         cpu_s: processor time of each process.
         start_s: from the start to the line that says ready.

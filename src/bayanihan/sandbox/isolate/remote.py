@@ -37,6 +37,7 @@ class Remote:
 
     level = "R"
     name = "remote"
+    bounds_scratch = True
 
     def __init__(self, inner: Bubblewrap, url: str, record: Path) -> None:
         self._inner = inner

@@ -8,9 +8,11 @@ are written there, and the rest is read where it is.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import itertools
 import os
 import platform
 import re
@@ -32,6 +34,7 @@ _LEFT_OUT = re.compile(r"^(test|tests|idlelib|tkinter|turtledemo|ensurepip|site-
                        r"dist-packages|lib2to3|config-.*)$")  # fmt: skip
 
 
+_MOST_ENTRIES = 50_000
 # What stands in for a tool that runs elsewhere and brings no client of its own.
 _CLIENT = ".client.py"
 
@@ -161,6 +164,26 @@ class Stage:
         """The environment as the result names it."""
         return {**machine(), "packages": self.package_digests}
 
+    def scratch_over(self, limit_bytes: int) -> bool:
+        """Whether more is in the scratch folder than so much, or too many files to count."""
+        used, entries, waiting = 0, 0, [self.outside.scratch]
+        while waiting:
+            for entry in _listed(waiting.pop()):
+                entries += 1
+                with contextlib.suppress(OSError):
+                    used += entry.stat(follow_symlinks=False).st_blocks * 512
+                if used > limit_bytes or entries > _MOST_ENTRIES:
+                    return True
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+        return False
+
+    def empty_scratch(self) -> None:
+        """Remove what a tool left there."""
+        shutil.rmtree(self.outside.scratch, ignore_errors=True)
+        Path(self.outside.scratch).mkdir(exist_ok=True)
+        Path(self.outside.scratch).chmod(0o777)
+
     def __enter__(self) -> Self:
         return self
 
@@ -170,6 +193,13 @@ class Stage:
     def close(self) -> None:
         """Take the stage down."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder, as far as it may be seen and is worth counting."""
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        return list(itertools.islice(found, _MOST_ENTRIES + 1))
+    return []
 
 
 def machine() -> dict[str, object]:

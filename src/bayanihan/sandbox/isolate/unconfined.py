@@ -12,6 +12,7 @@ class Unconfined:
 
     level = "L0"
     name = "none"
+    bounds_scratch = False
 
     def missing(self) -> str:
         """Nothing is needed."""
