@@ -63,19 +63,10 @@ def main() -> None:
         default=[],
         help=f"run a peer with an interpreter that has it: {', '.join(FINDERS)}",
     )
-    six = verbs.add_parser(
-        "cluster", help="a ledger on PostgreSQL: COPY, reports, nodes, fail-over"
-    )
-    six.add_argument("--stored", type=int, default=20_000, help="objects in envelopes: 20000")
-    six.add_argument(
-        "--reports", type=int, default=0, help="so many as fast as it goes, and 10^8 on paper"
-    )
+    _add_cluster(verbs.add_parser("cluster", help="PostgreSQL: COPY, reports, nodes, fail-over"))
     chosen = parser.parse_args()
     if chosen.verb == "cluster":
-        if chosen.reports:
-            flood(chosen.reports)
-        else:
-            cluster(chosen.stored)
+        flood(chosen.reports) if chosen.reports else cluster(chosen.stored)
         return
     if chosen.verb == "evidence":
         pythons = _pythons(parser, chosen.peer, FINDERS)
@@ -94,6 +85,13 @@ def main() -> None:
     if chosen.stored < RUNGS[0]:
         parser.error(f"--stored must be {RUNGS[0]} or more")
     loop(chosen.stored, tuple(chosen.only or PARTS), _pythons(parser, chosen.peer, PEERS))
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stored", type=int, default=20_000, help="objects in envelopes: 20000")
+    parser.add_argument(
+        "--reports", type=int, default=0, help="so many as fast as it goes, and 10^8 on paper"
+    )
 
 
 def _pythons(
