@@ -21,6 +21,7 @@ from bayanihan.evidence_desk import (
     denials_about,
     denying_of,
     lookup_of,
+    packages_of,
     report_desk,
     shelf_of,
 )
@@ -42,6 +43,7 @@ from bayanihan.readers.alike import api as alike_api
 from bayanihan.readers.alike import campaigns_api
 from bayanihan.readers.denials import api as denials_shown
 from bayanihan.readers.feeds import Spoken, hearing_api, match_api
+from bayanihan.readers.package import assemble as package
 from bayanihan.registry import api as registry_api
 from bayanihan.registry import confirming, offices_api, policy_api
 from bayanihan.sandbox import api as attestations
@@ -91,6 +93,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *reports_api.routes(reporting),
         *alike_api.routes(lookup, evidence_body()),
         *campaigns_api.routes(campaigns),
+        *package.routes(packages_of(hub, reporting)),
         *denials_api.routes(denying_of(hub)),
         *denials_shown.routes(shelf),
         *take_back.routes(hub.ledger, hub.erasures.note),

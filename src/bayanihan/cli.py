@@ -27,6 +27,7 @@ COMMANDS = {
     "campaigns": "bayanihan.commands.campaigns:campaigns",
     "campaign": "bayanihan.commands.campaigns:campaign",
     "deny": "bayanihan.commands.deny:deny",
+    "case": "bayanihan.commands.case:app",
     "push": "bayanihan.commands.push:push",
     "pull": "bayanihan.commands.follow:pull",
     "follow": "bayanihan.commands.follow:follow",

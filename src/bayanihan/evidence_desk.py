@@ -11,6 +11,7 @@ import msgspec
 from bayanihan.core.fingerprint import Fingerprints, fingerprints_of
 from bayanihan.core.marking import Viewer
 from bayanihan.core.observables import Observable
+from bayanihan.core.signing import canonical
 from bayanihan.errors import Refused
 from bayanihan.hub import Hub
 from bayanihan.intake import objects_api, reports_api
@@ -21,6 +22,7 @@ from bayanihan.readers.alike.api import Lookup
 from bayanihan.readers.alike.campaigns import Campaigns, Denied, Truth
 from bayanihan.readers.denials.api import Shelf
 from bayanihan.readers.objects_api import latest
+from bayanihan.readers.package import Packages
 from bayanihan.registry import OfficeKey
 
 
@@ -49,8 +51,30 @@ def denials_about(hub: Hub, shelf: Shelf) -> Callable[[Viewer, str], list[dict[s
     return about
 
 
+# What a package shows of its own side's draft: never more than was redacted.
+_REDACTED = ("kind", "language", "evidence", "text", "removed", "note", "ai", "left_out")
+
+
 class _Extended(msgspec.Struct):
     extensions: dict[str, msgspec.Raw] | None = None
+
+
+def packages_of(hub: Hub, desk: reports_api.Desk) -> Packages:
+    """What exports cases as evidence packages."""
+
+    def redacted(viewer: Viewer, case: str) -> bytes:
+        draft, _ = desk.drafts.get(viewer, case.removeprefix("incident--"))
+        told = {name: draft.content[name] for name in _REDACTED if name in draft.content}
+        return canonical({"case": case, "origin": draft.origin, **told})
+
+    return Packages(
+        hub.ledger,
+        hub.heads.name,
+        hub.heads.key,
+        redacted,
+        hub.registry.group,
+        secrets.token_bytes,
+    )
 
 
 def denying_of(hub: Hub) -> Denying:

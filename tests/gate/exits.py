@@ -32,6 +32,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/reports/{draft_id}/publish"): None,
     ("DELETE", "/api/reports/{draft_id}"): None,
     ("POST", "/api/lookup"): b"",
+    ("POST", "/api/cases/{object_id}/package"): {},
     ("POST", "/api/denials"): {"document": {}},
     ("DELETE", "/api/denials/{denial_id}"): None,
     ("POST", "/api/members/{code}/offices"): {"office": "", "public": ""},
