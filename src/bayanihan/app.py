@@ -24,6 +24,7 @@ from bayanihan.evidence_desk import (
     packages_of,
     report_desk,
     shelf_of,
+    takedowns_of,
 )
 from bayanihan.hub import Hub
 from bayanihan.intake import denials_api, reports_api, take_back
@@ -37,6 +38,7 @@ from bayanihan.readers import (
     objects_api,
     receipts_api,
     stream,
+    takedown_api,
     taxii,
 )
 from bayanihan.readers.alike import api as alike_api
@@ -93,6 +95,7 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *reports_api.routes(reporting),
         *alike_api.routes(lookup, evidence_body()),
         *campaigns_api.routes(campaigns),
+        *takedown_api.routes(takedowns_of(hub)),
         *package.routes(packages_of(hub, reporting)),
         *denials_api.routes(denying_of(hub)),
         *denials_shown.routes(shelf),

@@ -28,6 +28,7 @@ COMMANDS = {
     "campaign": "bayanihan.commands.campaigns:campaign",
     "deny": "bayanihan.commands.deny:deny",
     "case": "bayanihan.commands.case:app",
+    "takedown": "bayanihan.commands.takedown:takedown",
     "push": "bayanihan.commands.push:push",
     "pull": "bayanihan.commands.follow:pull",
     "follow": "bayanihan.commands.follow:follow",

@@ -23,6 +23,7 @@ from bayanihan.readers.alike.campaigns import Campaigns, Denied, Truth
 from bayanihan.readers.denials.api import Shelf
 from bayanihan.readers.objects_api import latest
 from bayanihan.readers.package import Packages
+from bayanihan.readers.takedown_api import Takedowns
 from bayanihan.registry import OfficeKey
 
 
@@ -73,6 +74,20 @@ def packages_of(hub: Hub, desk: reports_api.Desk) -> Packages:
         hub.heads.key,
         redacted,
         hub.registry.group,
+        secrets.token_bytes,
+    )
+
+
+def takedowns_of(hub: Hub) -> Takedowns:
+    """What drafts takedown requests."""
+
+    def never(found: Observable) -> str | None:
+        return hub.never_block.reason(found)
+
+    return Takedowns(
+        hub.ledger,
+        lambda viewer, object_id: latest(hub.ledger, viewer, object_id),
+        never,
         secrets.token_bytes,
     )
 

@@ -34,6 +34,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/lookup"): b"",
     ("POST", "/api/cases/{object_id}/package"): {},
     ("POST", "/api/denials"): {"document": {}},
+    ("POST", "/api/objects/{object_id}/takedown"): {
+        "to": "abuse@host.example",
+        "asks": {"org": "a", "contact": "a@b.example", "domain": "b.example"},
+    },
     ("DELETE", "/api/denials/{denial_id}"): None,
     ("POST", "/api/members/{code}/offices"): {"office": "", "public": ""},
     ("DELETE", "/api/members/{code}/offices/{name}"): None,

@@ -283,3 +283,15 @@ def test_a_key_without_read_sees_no_page(site: Site) -> None:
         answer = client.post("/sign-in", data={"key": agent}, headers={"Origin": site.url})
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
+
+
+def test_others_are_not_told_which_constituent_reported(site: Site) -> None:
+    bank = site.key("MY", "lake-bank")
+    site.push(bank, indicator("one-evil.com"), tlp="clear")
+    for key, named in (
+        (site.key("MY"), True),
+        (site.key("VN"), False),
+        (site.key("MY", "b"), False),
+    ):
+        with site.signed_in(key) as client:
+            assert ("lake-bank" in page(client)) == named

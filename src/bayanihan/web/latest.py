@@ -232,7 +232,7 @@ class Console:
             facts=facts_of(entry.object_id, body, lambda ref: self._name(viewer, ref)),
             level=audience.level,
             groups=_groups(audience),
-            origin=self._origin(entry.origin),
+            origin=self._origin(viewer, entry.origin),
             stamp_us=entry.stamp_us,
             exercise=entry.header.exercise,
             withdrawn=self._withdrawn(viewer, entry),
@@ -315,14 +315,15 @@ class Console:
             code: (member.name, not member.cert) for code, member in self._registry.members.items()
         }
 
-    def _origin(self, origin: str) -> str:
-        """An origin in words: the member's name, and its constituent where it is one's."""
+    def _origin(self, viewer: Viewer, origin: str) -> str:
+        """An origin in words: the member's name, and to its own staff the constituent's."""
         if origin == "HUB":
             return "the regional hub"
         code, _, constituent = origin.partition("/")
         member = self._registry.members.get(code)
         name = member.name if member else code
-        if not constituent:
+        own = viewer.member == code and not viewer.constituent
+        if not constituent or not own:
             return name
         known = self._registry.constituents.get((code, constituent))
         return f"{(known.title if known else '') or constituent}, {name}"
