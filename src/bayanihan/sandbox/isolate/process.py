@@ -24,6 +24,7 @@ _started = itertools.count()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _NO_NEW_PRIVILEGES, _DIE_WITH_PARENT = 38, 1
+_EXITING = 0x4  # PF_EXITING of <linux/sched.h>: it never runs code of its own again
 
 
 def unprivileged_uid() -> int | None:
@@ -118,12 +119,13 @@ class Process:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process still runs; one that only waits to be reaped does not."""
+    """Whether a process can still do anything; one that ends or waits to be reaped cannot."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return False
-    return state not in "ZX"
+    # On a busy machine the kernel may take seconds to take a killed process apart.
+    return fields[0] not in "ZX" and not int(fields[6]) & _EXITING
 
 
 def _group_of(leader: int) -> list[int]:
