@@ -82,16 +82,21 @@ def climbed(
         ledger = Ledger(Path(folder), store=lambda _: PostgresStore(address))
         with contextlib.closing(ledger):
             for rung in range(1, RUNGS + 1):
-                took_s, before = 0.0, ledger.length
-                while (left := reports * rung // RUNGS - ledger.length) > 0:
-                    count = min(left, CHUNK)
-                    took_s += count / append(ledger, count)
-                rate = (ledger.length - before) / took_s
+                rate = _grown(ledger, reports * rung // RUNGS, append)
                 rungs.append(_looked(ledger, address, rate))
         began_s = time.perf_counter()
         with contextlib.closing(PostgresStore(address, read_only=True)) as store:
             assert check_ledger(store).ok
         return rungs, reports / (time.perf_counter() - began_s)
+
+
+def _grown(ledger: Ledger, size: int, append: Callable[[Ledger, int], float]) -> float:
+    """Append up to a size, a part at a time; entries a second."""
+    took_s, before = 0.0, ledger.length
+    while (left := size - ledger.length) > 0:
+        count = min(left, CHUNK)
+        took_s += count / append(ledger, count)
+    return (ledger.length - before) / took_s
 
 
 def _looked(ledger: Ledger, address: str, rate: float) -> Rung:
