@@ -13,12 +13,13 @@ from pathlib import Path
 
 from bench.evidence_alike import files, picture_index, reworded, text_index, texts
 from bench.evidence_draft import mails_over_http, real_mails
+from bench.evidence_pictures import pictures_again
 from bench.evidence_text import FINDERS, extraction, languages
 from bench.goals import Board, load_goals, table
 
 GOALS = Path(__file__).with_name("goals_evidence.toml")
 PEERS = (*FINDERS, "datasketch")
-PARTS = ("texts", "likeness", "indexes", "mails")
+PARTS = ("texts", "likeness", "pictures", "indexes", "mails")
 _MAILS = 200
 
 
@@ -38,6 +39,8 @@ def evidence(stored: int, parts: tuple[str, ...], pythons: Mapping[str, str]) ->
         texts(board)
         reworded(board)
         files()
+    if "pictures" in parts:
+        pictures_again(board)
     if "indexes" in parts:
         picture_index(board, 10 * stored)
         text_index(board, stored, pythons)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,32 @@ def test_honest_messages_have_no_structure_and_lures_of_one_kind_share_theirs() 
     assert [each for each, found in told.items() if "honest" in each and found] == []
     other = likeness(told["th-bank-a-0"], told["th-parcel-a-0"])
     assert likeness(told["th-bank-a-0"], told["th-bank-a-0"]) == 1.0 > 0.6 > other
+
+
+@pytest.mark.parametrize(
+    ("change", "most"),
+    [
+        (lambda grey: np.pad(grey, ((40, 90), (20, 110)), constant_values=240.0), pdq.BITS_SURE),
+        (lambda grey: np.vstack([_bar(grey.shape[1]), grey]), pdq.BITS_APART),
+        (lambda grey: grey[46:], pdq.BITS_APART),
+        (lambda grey: grey[:, :-70], pdq.BITS_APART),
+        (lambda grey: grey[18:-18, 24:-24], pdq.BITS_APART),
+    ],
+    ids=["border", "bar", "upper edge cut", "right edge cut", "cut all round"],
+)
+def test_a_picture_is_found_with_a_border_a_bar_or_a_cut(
+    change: Callable[[Any], Any], most: int
+) -> None:
+    grey, other = drawn(5, 480, 360), drawn(6, 480, 360)
+    rows, again, strange = (
+        pdq.words([each.hash for each in pdq.hashes(one)]) for one in (grey, change(grey), other)
+    )
+    assert min(int(pdq.apart(row, again).min()) for row in rows) <= most
+    assert min(int(pdq.apart(row, strange).min()) for row in rows) > pdq.BITS_APART
+
+
+def _bar(width: int) -> Any:
+    """A telephone's bar of signs."""
+    bar = np.full((20, width), 30.0)
+    bar[5:15, ::3] = 250.0
+    return bar

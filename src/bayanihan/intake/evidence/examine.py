@@ -25,6 +25,7 @@ from bayanihan.intake.evidence.victims import masked, url_without_victims, witho
 
 FINDINGS_LIMIT = 500
 _NOTES_LIMIT = 200
+_HASHES_LIMIT = 64
 _RESERVED = frozenset({"example", "invalid", "test", "onion"})
 _MARKUP = re.compile(
     r"^\s*(?:<!doctype html|<html|<head|<body|<\?xml[^>]*>\s*<html)", re.IGNORECASE
@@ -201,7 +202,10 @@ class _Told:
 
 
 def _prints(data: bytes, opened: Opened, told: _Told) -> Fingerprints:
-    pictures: list[str] = []
+    wholes: list[str] = []
+    parts: list[str] = []
+    images = [content for _, content in opened.files if media.kind_of(content) == "image"]
+    largest = max(images, key=len, default=b"")
     sounds: list[str] = []
     digests = [hashlib.sha256(data).hexdigest()]
     fuzzy: list[str] = []
@@ -209,8 +213,9 @@ def _prints(data: bytes, opened: Opened, told: _Told) -> Fingerprints:
         kind = media.kind_of(content)
         why = ""
         if kind == "image":
-            found, why = media.pictures(content)
-            pictures += [each.hash for each in found]
+            found, why = media.pictures(content, parts=content is largest)
+            wholes += [each.hash for each in found[:1]]
+            parts += [each.hash for each in found[1:]]
         elif kind == "audio":
             code, why = media.sound(content)
             sounds += [code] if code else []
@@ -225,6 +230,10 @@ def _prints(data: bytes, opened: Opened, told: _Told) -> Fingerprints:
             digests.append(hashlib.sha256(content).hexdigest())
         code = tlsh.digest(content)
         fuzzy += [code] if code else []
+    if len(images) > 1:
+        opened.left_out.append(
+            f"Of {len(images)} pictures the largest is recognised when it was cut; others whole."
+        )
     raw = fingerprint.signature(told.body)
     return Fingerprints(
         (fingerprint.packed(raw),) if raw else (),
@@ -232,7 +241,7 @@ def _prints(data: bytes, opened: Opened, told: _Told) -> Fingerprints:
         _infrastructure(told),
         tuple(digests[:50]),
         tuple(fuzzy[:50]),
-        tuple(pictures[:50]),
+        tuple([*wholes, *parts][:_HASHES_LIMIT]),
         tuple(sounds[:4]),
     )
 

@@ -67,8 +67,13 @@ def _decoded(data: bytes) -> Any:
         return picture.convert("RGB")
 
 
-def pictures(data: bytes) -> tuple[list[pdq.Picture], str]:
-    """The hashes of a picture, or none and the reason in a sentence."""
+def pictures(data: bytes, *, parts: bool = True) -> tuple[list[pdq.Picture], str]:
+    """The hashes of a picture, or none and the reason in a sentence.
+
+    Args:
+        data: the file.
+        parts: whether to tell it by its parts as well, which takes several times as long.
+    """
     import numpy
     from PIL import Image
 
@@ -82,7 +87,7 @@ def pictures(data: bytes) -> tuple[list[pdq.Picture], str]:
         return [], "The picture is too small to be recognised."
     rgb = numpy.asarray(small).astype(float)
     grey = rgb[:, :, 0] * 0.299 + rgb[:, :, 1] * 0.587 + rgb[:, :, 2] * 0.114
-    found = [each for each in pdq.hashes(grey) if each.quality >= pdq.LEAST_QUALITY]
+    found = [each for each in pdq.hashes(grey, parts=parts) if each.quality >= pdq.LEAST_QUALITY]
     return found, "" if found else "The picture has too little detail to be recognised."
 
 

@@ -95,7 +95,8 @@ class Shapes:
             places, far = places[seen], far[seen]
             nearest = far.argsort(kind="stable")[:NEAREST_LIMIT]
             for position, apart in zip(told.positions(places[nearest]), far[nearest], strict=True):
-                evidence = Evidence(kind, round(score(float(apart)), 3))
+                weak = kind == "pdq" and apart > pdq.BITS_SURE
+                evidence = Evidence(kind, round(score(float(apart)), 3), candidate=bool(weak))
                 found.setdefault(position, []).append(evidence)
 
         with self._lock:

@@ -181,7 +181,7 @@ def _by_shape(
     for at, digest in enumerate(digests):
         one = rows[at]
         far = pdq.apart(one, rows) if kind == "pdq" else tlsh.distances(one, rows)
-        most = pdq.BITS_APART if kind == "pdq" else TLSH_MOST
+        most = pdq.BITS_SURE if kind == "pdq" else TLSH_MOST
         near[digest] = [digests[other] for other in (far <= most).nonzero()[0]]
     reach = {one: {c for other in near[one] for c in holders[other]} for one in digests}
     free = {one for one in digests if len(reach[one]) <= VALUE_LIMIT}
