@@ -242,6 +242,7 @@ class Hub:
             assets=self.registry.assets_of,
             answered=self.registry.answered,
             never=lambda value, exercise: self.never_block.reason(value, exercise=exercise),
+            renew=lambda viewer: self.keys.viewer(viewer.key),
             entropy=secrets.token_bytes,
         )
 

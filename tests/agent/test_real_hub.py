@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +146,28 @@ def test_a_control_network_s_agent_is_sent_no_block(desk: Desk) -> None:
     assert b"plant-evil.com CNAME ." in desk.agent.out.read_bytes()
     code, _, errors = desk.agent.once("--profile", "factory")
     assert (code, "The profiles are" in errors) == (1, True), errors
+
+
+@pytest.mark.long
+def test_while_the_hub_s_disk_is_full_an_agent_keeps_its_file_and_goes_on(tmp_path: Path) -> None:
+    hub = RunningHub(tmp_path / "data").start()
+    desk = Desk(hub, tmp_path, "PH")
+    pushed(desk, "before-full-evil.com")
+    assert "placed" in desk.once()
+    before = desk.agent.out.read_bytes()
+    pid, endless = hub.process.pid, resource.RLIM_INFINITY
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, endless))
+    answer = hub.ask("GET", "/feeds/rpz.zone", desk.key)
+    assert (answer.status_code, answer.content) == (200, before)
+    one = indicator(value="while-full-evil.com")
+    refused = hub.ask("POST", "/api/objects?tlp=clear", hub.admin, json=one)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (507, "disk-full")
+    code, output, errors = desk.agent.once()
+    assert (code, "current" in output) == (0, True) or "disk" in errors, (code, output, errors)
+    assert desk.agent.out.read_bytes() == before
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (endless, endless))
+    pushed(desk, "after-full-evil.com")
+    assert "placed" in desk.once()
+    assert b"after-full-evil.com" in desk.agent.out.read_bytes()
+    assert hub.stop().code == 0
+    hub.check()

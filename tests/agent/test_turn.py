@@ -184,6 +184,17 @@ def test_the_hub_may_ask_for_patience(bench: Bench, hub: SimulatedHub) -> None:
     assert caught.value.retry_after_s == 17
 
 
+def test_a_hub_whose_disk_is_full_changes_nothing(bench: Bench, hub: SimulatedHub) -> None:
+    hub.publish(zone(1))
+    bench.turn()
+    hub.publish(zone(2))
+    hub.fault, hub.status, hub.headers = "status", 507, {"Retry-After": "60"}
+    with pytest.raises(Unavailable, match="507") as caught:
+        bench.turn()
+    assert caught.value.retry_after_s == 60
+    assert bench.out.read_bytes() == zone(1)
+
+
 @pytest.mark.parametrize(
     ("status", "code", "step"),
     [

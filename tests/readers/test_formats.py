@@ -285,6 +285,8 @@ RULES = {
     'alert dns any any -> any any (msg:"x"; lua:evil.lua; sid:1;)': False,
     'alert dns any any -> any any (msg:"x"; dataset:set,x,save /etc/passwd; sid:1;)': False,
     'include "other.rules"': False,
+    'alert dns any any -> any any (msg:"x"; sid:}1;)': False,
+    'alert dns any any -> any any (msg:"x\u2028y"; sid:1;)': False,
     "# alert": False,
 }
 
@@ -373,6 +375,11 @@ PASSED_ON = {"yara", "sigma", "suricata", "snort"}
 @given(text=HOSTILE, type_=st.sampled_from(TYPES), canonical=st.booleans())
 def test_no_value_adds_a_line_or_leaves_its_field(text: str, type_: str, canonical: bool) -> None:
     """Whether the value passed the canonical readers or something else made the observable."""
+    check_value(text, type_, canonical=canonical)
+
+
+def check_value(text: str, type_: str, *, canonical: bool) -> None:
+    """One value in every format that carries it."""
     value = text
     if canonical:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from bayanihan.readers.feeds import (
 from bayanihan.readers.feeds.grammar import fault
 from tests.readers.record import NEVER_BLOCK as PLAIN
 from tests.readers.record import Record, draft, indicator, named, new_id
+from tests.readers.test_press_steps import pressed
 
 HOSTILE = (
     "[ipv4-addr:value = '0.0.0.0/0']",
@@ -107,3 +109,28 @@ def test_a_hundred_thousand_values_in_one_second_wait_behind_the_budget(record: 
     assert b"needed-evil.com" in found.body, "another member's word is heard all the same"
     row = json.dumps([left.reason for left in found.held[:3]])
     assert "change budget" in row
+
+
+@pytest.mark.long
+def test_a_flood_leaves_the_same_feeds_step_by_step_as_at_once(record: Record) -> None:
+    """100,000 values in one second, with feeds asked for in between."""
+    feeds = ("suricata.rules", "misp/manifest.json", "squid.acl", "indicators.csv")
+    rights, many = record.rights(PUBLIC), 100_000
+    for start in range(0, many, 1_000):
+        entries = []
+        for number in range(start, start + 1_000):
+            object_id = new_id()
+            entries.append(draft(object_id, indicator(object_id, named(f"n{number}.flood.com"))))
+        record.ledger.append(entries)
+        while record.active.catch_up(record.ledger.scan, record.ledger.length):
+            pass
+        if start % 10_000 == 0:
+            for feed in feeds:
+                record.press.version(feed, rights, record.now_us)
+    with closing(pressed(record)) as fresh:
+        for feed in feeds:
+            made = record.press.version(feed, rights, record.now_us)
+            right = fresh.version(feed, rights, record.now_us)
+            assert (made.etag, made.file.tree_digest) == (right.etag, right.file.tree_digest)
+            assert made.pages.keys() == right.pages.keys()
+            assert all(page.digest == right.pages[name].digest for name, page in made.pages.items())

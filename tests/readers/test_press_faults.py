@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,11 @@ import pytest
 from bayanihan.core.feed_delta import apply
 from bayanihan.core.marking import PUBLIC
 from bayanihan.errors import Unavailable
+from bayanihan.readers import feeds_api
 from bayanihan.readers.feeds import FORMATS, Judge, Press, private_file
 from bayanihan.readers.feeds import stock as stocks
 from bayanihan.readers.feeds.gate import Verdict
+from bayanihan.readers.feeds.whose import ANYBODY
 from tests.readers.record import (
     NEVER_BLOCK,
     Record,
@@ -120,6 +123,46 @@ def test_a_full_disk_under_a_change_is_said_and_got_over(record: Record) -> None
         assert second.body == fresh(record)
         delta = press.delta(second, record.rights(PUBLIC), first.cursor)
         assert delta is None or apply(first.body, delta) == second.body
+
+
+@pytest.mark.usefixtures("small_cache")
+def test_while_the_disk_is_full_what_was_made_is_served(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds_api, "PATIENCE_S", 60.0)
+    filled(record, 0, MANY)
+    rights = record.rights(PUBLIC)
+    with pressed(record) as press:
+        counter = feeds_api.Counter(press, lambda: record.now_us)
+
+        def served(feed: str) -> Any:
+            return asyncio.run(counter.version(feed, rights, ANYBODY))
+
+        first = served("domains.txt")
+        filled(record, MANY, 700)
+        with full_disk():
+            assert served("domains.txt") is first
+            with pytest.raises(Unavailable) as caught:
+                served("rpz.zone")
+        assert caught.value.code == "disk-full", "of this one none was made"
+        assert served("domains.txt").items == MANY + 700
+
+
+@pytest.mark.usefixtures("small_cache")
+def test_a_full_disk_under_the_numbers_of_rules_is_said_and_got_over(record: Record) -> None:
+    filled(record, 0, MANY)
+    with pressed(record) as press:
+        public(press, record)
+        with full_disk(), pytest.raises(Unavailable) as caught:
+            public(press, record, "suricata.rules")
+        assert caught.value.code == "disk-full"
+        first = public(press, record, "suricata.rules")
+        filled(record, MANY, 100)
+        second = public(press, record, "suricata.rules")
+        assert second.body == fresh(record, "suricata.rules")
+        delta = press.delta(second, record.rights(PUBLIC), first.cursor)
+        assert delta is not None
+        assert apply(first.body, delta) == second.body
 
 
 @pytest.mark.usefixtures("small_cache")

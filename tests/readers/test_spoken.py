@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any, Self
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bayanihan.commands.feed_said import print_said
+from bayanihan.readers.feeds import Rulings
 from tests.gate.world import Answer, World
 from tests.readers.test_rulings import push, say, who
 
@@ -156,6 +158,107 @@ def test_the_page_refuses_what_may_not_be_said_with_a_sentence(world: World) -> 
     assert world.ask("POST", "/rulings", None, b"act=confirm").status in (401, 403)
     assert world.ask("GET", "/rulings").status == 401
     assert world.hub.ledger.length == length
+
+
+def at_once(world: World, *said: tuple[str, str, str]) -> list[int]:
+    """Rulings that are on their way at the same time; how each was answered."""
+
+    async def every() -> list[Answer]:
+        orders = [
+            world.asked(
+                "POST",
+                "/api/rulings",
+                {
+                    "host": "hub",
+                    "content-type": "application/json",
+                    "authorization": f"Bearer {who(world, name).key}",
+                },
+                json.dumps({"act": act, "value": value}).encode(),
+                endless=False,
+            )
+            for name, act, value in said
+        ]
+        return await asyncio.gather(*orders)
+
+    answers = world.runner.get_loop().run_until_complete(every())
+    world.settle()
+    return [each.status for each in answers]
+
+
+def test_two_at_once_on_one_value_leave_one_answer(world: World) -> None:
+    rulings, ledger = world.hub.rulings, world.hub.ledger
+    acts = ("confirm", "false-positive", "insist", "desist", "admit")
+    for number in range(6):
+        value = f"at-once-{number}.com"
+        pair = [("SG first", acts[number % 5], value), ("TH first", acts[(number + 1) % 5], value)]
+        twice = [("VN first", "false-positive", value), ("VN second", "false-positive", value)]
+        assert at_once(world, *pair, *twice) == [201] * 4
+        fresh = Rulings(None, ledger.epoch, ledger.length)
+        while fresh.catch_up(ledger.scan, ledger.length):
+            pass
+        for home in ("SG", "TH", "VN"):
+            found = rulings.words("domain", value, home, exercise=False)
+            assert found == fresh.words("domain", value, home, exercise=False)
+            assert len(set(found.reported_by)) == len(found.reported_by)
+
+
+def test_a_claim_made_twice_at_once_is_one(world: World) -> None:
+    claim = ("claim", "twice-at-once.vn")
+    assert at_once(world, ("VN first", *claim), ("VN second", *claim)) == [201, 201]
+    held = [each for each in listed(world, "VN first", value=claim[1]) if each["act"] == "claim"]
+    assert len({each["until"] for each in held}) == 1, "it buys no more time"
+    assert at_once(world, ("VN first", "release", claim[1]), ("VN second", *claim))[0] == 201
+    assert "twice-at-once.vn" not in json.dumps(
+        [each for each in listed(world, "VN first") if each["act"] == "claim" and each["holds"]]
+    )
+
+
+def test_whose_rights_were_taken_between_two_steps_says_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is revoked after the page was opened, and while the tellers are looked for."""
+    push(world, who(world, "SG first"), "taken.com")
+    one, other = world.hire("VN third", "VN"), world.hire("VN fourth", "VN")
+    assert "taken.com" in page(world, "VN third", "value=taken.com")
+
+    def revoke(key: str) -> Any:
+        headers = {"host": "hub", "authorization": f"Bearer {world.operator.key}"}
+        place = f"/api/keys/{key.split('_')[1]}"
+        return world.asked("DELETE", place, headers, b"", endless=False)
+
+    world.runner.get_loop().run_until_complete(revoke(one.key))
+    length = world.hub.ledger.length
+    assert pressed(world, "VN third", {"value": "taken.com", "act": "insist"}).status == 401
+    assert say(world, one, "insist", "taken.com").status == 401
+    assert world.hub.ledger.length == length
+    notices = world.hub.hearing.notices
+
+    async def meanwhile(*said: Any, **more: Any) -> Any:
+        await revoke(other.key)
+        return await notices(*said, **more)
+
+    monkeypatch.setattr(world.hub.hearing, "notices", meanwhile)
+    assert say(world, other, "false-positive", "taken.com").status == 401
+    assert world.hub.ledger.length == length + 1, "the revocation alone"
+
+
+def test_what_is_no_longer_a_member_s_own_is_not_claimed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = {"asset": "once-ours.com", "note": "sold"}
+    assert world.ask("POST", "/api/members/VN/assets", world.operator, order).status == 201
+    vn, notices = who(world, "VN first"), world.hub.hearing.notices
+    assert say(world, who(world, "TH first"), "claim", "once-ours.com").status == 403
+
+    async def meanwhile(*said: Any, **more: Any) -> Any:
+        headers = {"host": "hub", "authorization": f"Bearer {world.operator.key}"}
+        place = "/api/members/VN/assets?asset=once-ours.com"
+        assert (await world.asked("DELETE", place, headers, b"", endless=False)).status == 200
+        return await notices(*said, **more)
+
+    monkeypatch.setattr(world.hub.hearing, "notices", meanwhile)
+    assert say(world, vn, "claim", "once-ours.com").status == 403
+    assert listed(world, "VN first", value="once-ours.com") == []
 
 
 def test_the_command_lists_what_was_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:

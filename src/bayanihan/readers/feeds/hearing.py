@@ -57,6 +57,7 @@ class Hearing:
         assets: the names and ranges that are a member's.
         answered: whether somebody answers for what an author of an origin says.
         never: why a value may not be blocked whoever asks, for an exercise or not.
+        renew: the viewer as their key stands now; raises `Refused` when it was revoked.
         entropy: random bytes for the ids of notices.
     """
 
@@ -70,6 +71,7 @@ class Hearing:
         assets: Callable[[str], Mapping[str, str]],
         answered: Callable[[str, str], bool],
         never: Callable[[Observable, bool], str | None],
+        renew: Callable[[Viewer], Viewer],
         entropy: Callable[[int], bytes],
     ) -> None:
         self._ledger = ledger
@@ -79,6 +81,7 @@ class Hearing:
         self._assets = assets
         self._answered = answered
         self._never = never
+        self._renew = renew
         self._entropy = entropy
 
     async def say(self, viewer: Viewer, saying: Saying) -> dict[str, Any]:
@@ -106,6 +109,8 @@ class Hearing:
             drafts += await self.notices(
                 saying.act, viewer.origin, observable, exercise=saying.exercise
             )
+            # Finding who told of it took a while, in which rights may have been taken away.
+            self._check(self._renew(viewer), saying, observable)
         await self._ledger.append_soon(drafts)
         return answer
 

@@ -18,13 +18,16 @@ _BETWEEN = "\x1f"
 _ACTIONS = "alert|drop|reject|rejectsrc|rejectdst|rejectboth|pass|log|block"
 # An action, a protocol, two ends and an arrow, options in brackets that close at the end.
 _RULE = re.compile(
-    rf"(?P<action>{_ACTIONS}) ++(?P<head>[^()\x00-\x1f]{{1,2000}})"
+    rf"(?P<action>{_ACTIONS}) ++(?P<head>[^();\x22\x00-\x1f]{{1,2000}})"
     r"\((?P<options>[^\x00-\x1f]*;\s*)\)"
 )
+# What some reader or other takes for the end of a line.
+_ENDS_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _OPTION = re.compile(
     r'\s*(?P<name>[a-z0-9_.-]+)\s*(?::(?P<value>(?:[^";\\]|\\.|"(?:[^"\\]|\\.)*")*))?;'
 )
 _NUMBER = re.compile(r"(?<=[;(\s])(?:sid|gid)\s*:\s*[0-9]+\s*;\s*")
+_DIGITS = re.compile(r"\s*[0-9]+\s*")
 # What reaches for files, programs or the engine's own state.
 _REACHING = frozenset(
     "lua luajit filemd5 filesha1 filesha256 dataset datarep iprep file_data_import".split()
@@ -61,7 +64,7 @@ def one_rule_refusal(text: str) -> str | None:
     if len(text) > RULE_LIMIT:
         return f"The rule is longer than {RULE_LIMIT} characters."
     found = _RULE.fullmatch(text)
-    if found is None:
+    if found is None or _ENDS_LINE.search(text):
         return "It is not one rule on one line."
     if found["action"] == "pass":
         return "A rule that lets traffic pass takes protection away; it is not passed on."
@@ -72,6 +75,8 @@ def one_rule_refusal(text: str) -> str | None:
             return "Its options cannot be read."
         if option["name"] in _REACHING:
             return f"Its option `{option['name']}` reaches for something outside the rule."
+        if option["name"] in {"sid", "gid"} and not _DIGITS.fullmatch(option["value"] or ""):
+            return f"Its option `{option['name']}` is no number."
         at = option.end()
     return None
 
