@@ -238,6 +238,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         lifespan="off",
+        timeout_keep_alive=75,
     )
 
 
