@@ -207,6 +207,8 @@ HOSTILE = {
     "headers": b"From: a\nTo: b\n" + b"X: " + b"=?utf-8?q?x?=" * 50_000,
     "polyglot": b"\xff\xd8\xffGIF89a PK\x03\x04 <html><script>",
     "utf-16": "https://wide.test/x ".encode("utf-16"),
+    "utf-32": "https://wider.test/x ".encode("utf-32"),
+    "piled marks": ("e" + "\u0301" * 80_000 + " https://piled.test/x").encode(),
     "turned": "\u202ehttps://turn.test/x\u202c".encode(),
     "zawgyi": "\u1031\u1000\u103a \u103c\u1095 \u1031\u1019\u102c\u1004\u1039".encode(),
 }
@@ -225,6 +227,8 @@ def test_what_was_left_out_is_said(reader: Reader) -> None:
     assert any("none was unpacked" in each for each in reader.examine(HOSTILE["zip bomb"]).left_out)
     assert ("url", "https://odd.test/x") in named(reader.examine(HOSTILE["odd charset"]))
     assert ("url", "https://wide.test/x") in named(reader.examine(HOSTILE["utf-16"]))
+    assert ("url", "https://wider.test/x") in named(reader.examine(HOSTILE["utf-32"]))
+    assert ("url", "https://piled.test/x") in named(reader.examine(HOSTILE["piled marks"]))
     assert reader.examine(HOSTILE["turned"]).disguises
     assert reader.examine(HOSTILE["zawgyi"]).language.tag == "my-Qaag"
 
