@@ -63,15 +63,22 @@ class Region:
     """Groups and everything that was said, as the model keeps them."""
 
     groups: dict[str, set[str]] = field(default_factory=dict)
+    # Who is in a group or was: to others its marking is an unknown one.
+    knowing: dict[str, set[str]] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
 
     def audience(
-        self, marks: list[str], tlp: str, group: str
+        self, marks: list[str], tlp: str, group: str, member: str
     ) -> tuple[str, tuple[str, ...], set[str]]:
-        """Level, groups and members for marks such as `red`, `group:pair`, `other`, `words`."""
+        """Level, groups and members for marks such as `red`, `group:pair`, `other`, `words`.
+
+        `member` is the author's, "HUB" the operator's.
+        """
         levels = [mark for mark in marks if mark in ORDER]
-        levels += [DEFAULT for mark in marks if mark == "other"]
-        groups = sorted({mark[6:] for mark in marks if mark.startswith("group:")})
+        named = {mark[6:] for mark in marks if mark.startswith("group:")}
+        groups = sorted(name for name in named if self.knows(member, name) or name == group)
+        if "other" in marks or len(groups) < len(named):
+            levels.append(DEFAULT)
         if groups and not levels:
             levels = [DEFAULT]
         level = max(levels, key=ORDER.index) if levels else tlp or DEFAULT
@@ -82,6 +89,10 @@ class Region:
         names = tuple(groups) or (group or "region",)
         return level, names, set.intersection(*(self.groups[name] for name in names))
 
+    def knows(self, member: str, name: str) -> bool:
+        """Whether the marking of a group means anything for an author."""
+        return member == "HUB" or member in self.knowing.get(name, set())
+
     def set_group(self, name: str, members: set[str]) -> None:
         """Who is taken out loses everything that was shared with the group until now."""
         for code in self.groups.get(name, set()) - members:
@@ -89,6 +100,7 @@ class Region:
                 if name in said.groups:
                     said.members.discard(code)
         self.groups[name] = set(members)
+        self.knowing.setdefault(name, set()).update(members)
 
     def leave(self, code: str) -> None:
         for said in self.said:

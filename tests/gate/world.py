@@ -350,7 +350,7 @@ class World:
             return
         assert answer.status == 200, answer
         (result,) = json.loads(answer.body)["results"]
-        level, groups, members = self.region.audience(marks, tlp, group)
+        level, groups, members = self.region.audience(marks, tlp, group, member)
         if to and level != "red":
             assert (result["result"], result["path"]) == ("refused", "to"), result
             return

@@ -295,3 +295,16 @@ def test_others_are_not_told_which_constituent_reported(site: Site) -> None:
     ):
         with site.signed_in(key) as client:
             assert ("lake-bank" in page(client)) == named
+
+
+def test_a_shared_list_tells_at_once_what_was_taken_back(site: Site, public: httpx.Client) -> None:
+    """A list is kept for a second for all who see the same; an erasure does not wait for it."""
+    sg = site.key("SG")
+    taken = site.push(sg, indicator("taken-evil.com"), tlp="clear")
+    erased = site.push(sg, indicator("erased-evil.com"), tlp="clear")
+    assert "erased-evil.com" in page(public)
+    site.send("DELETE", f"/api/objects/{taken}", sg, params={"reason": "wrong"})
+    site.settle()
+    assert "Withdrawn by its author" in words(page(public))
+    site.send("POST", f"/api/objects/{erased}/erase", sg, json={"reason": "asked to"})
+    assert "erased-evil.com" not in page(public)

@@ -104,6 +104,9 @@ class Full(msgspec.Struct, frozen=True):
     versions: int
 
 
+_TAKEN_AT_ONCE = 100
+
+
 class Sight(NamedTuple):
     """All that decides what a viewer is shown, so that equals may share a page.
 
@@ -141,6 +144,14 @@ class Console:
         self._active = active
         self._press = press
         self._board = board
+        self._looked_to = ledger.length
+
+    def something_taken_back(self) -> bool:
+        """Whether anything was withdrawn or erased since this was last asked."""
+        found = self._ledger.scan(self._looked_to, _TAKEN_AT_ONCE, ("withdrawn", "erased"))
+        if found:
+            self._looked_to = found[-1][0].position
+        return bool(found)
 
     def sight(self, viewer: Viewer) -> Sight:
         """What a viewer has in common with all who are shown the same."""

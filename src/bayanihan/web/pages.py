@@ -75,6 +75,8 @@ class Desk:
         return await self.read(self._fragment, reader_of(viewer), before)
 
     def _fragment(self, viewer: Viewer, before: str) -> Fragment:
+        if self.console.something_taken_back():
+            self._shelf.clear()  # a list that is shared shows nothing that was taken back
         same = self.console.sight(viewer)
         known = self._shelf.get((same, before))
         if known and time.monotonic() - known[0] < _SHARED_FOR_S:
