@@ -9,13 +9,17 @@ from bayanihan.registry.changes import MemberLeft, OfficeEnded, OfficeSet
 
 
 class OfficeKey(msgspec.Struct, frozen=True):
-    """A key of an office: in force from `since_us`, replaced at `until_us` (0: not yet).
+    """A key of an office: in force from position `since`, replaced at `until` (0: not yet).
 
-    `taken_back_us` is when the office ended, or its member left: then nothing it signed counts.
+    What it signed is judged by positions, for these are in one order; the times are for
+    people. `taken_back_us` is when the office ended, or its member left: then nothing that it
+    signed counts.
     """
 
     public: bytes
+    since: int
     since_us: int
+    until: int = 0
     until_us: int = 0
     taken_back_us: int = 0
 
@@ -30,7 +34,7 @@ class Known(msgspec.Struct, frozen=True):
     def current(self) -> OfficeKey | None:
         """The key that it signs with now."""
         last = self.keys[-1]
-        return None if last.until_us or last.taken_back_us else last
+        return None if last.until or last.taken_back_us else last
 
 
 class Offices:
@@ -39,10 +43,10 @@ class Offices:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Known] = {}
 
-    def apply(self, change: OfficeSet | OfficeEnded | MemberLeft) -> None:
-        """Take a change in."""
+    def apply(self, position: int, change: OfficeSet | OfficeEnded | MemberLeft) -> None:
+        """Take a change in that was entered at a position."""
         if isinstance(change, OfficeSet):
-            self._set(change)
+            self._set(position, change)
             return
         ended = [
             place
@@ -58,13 +62,14 @@ class Offices:
             )
             self._known[place] = Known(known.title, keys)
 
-    def _set(self, change: OfficeSet) -> None:
+    def _set(self, position: int, change: OfficeSet) -> None:
         place = (change.code, change.office)
         before = self._known[place].keys if place in self._known else ()
         ended = tuple(
-            key if key.until_us else replace(key, until_us=change.at_us) for key in before
+            key if key.until else replace(key, until=position, until_us=change.at_us)
+            for key in before
         )
-        key = OfficeKey(bytes.fromhex(change.public), change.at_us)
+        key = OfficeKey(bytes.fromhex(change.public), position, change.at_us)
         self._known[place] = Known(change.title, (*ended, key))
 
     def get(self, code: str, office: str) -> Known | None:

@@ -100,29 +100,31 @@ class Registry(Projection):
         self.offices = Offices()
         self._answers: dict[str, bool] = {}
         self._viewers: dict[str, Viewer] = {}
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[int, bytes]] = []
         self.now_us: Callable[[], int] = _never
         self._next_end_us = _NO_END_US
         super().__init__(folder, epoch, length, read_only=read_only)
 
     def loaded(self) -> None:
         """Take the saved changes up again."""
-        for (body,) in self.db.execute("SELECT body FROM changes ORDER BY position"):
-            self._apply(body)
+        for position, body in self.db.execute(
+            "SELECT position, body FROM changes ORDER BY position"
+        ):
+            self._apply(position, body)
 
     def fold(self, entry: Entry, body: bytes | None) -> None:
         """Save one change; it takes effect in `folded`, once it is committed."""
         if body is not None:
             self.db.execute("INSERT INTO changes VALUES (?, ?)", (entry.position, body))
-            self._waiting.append(body)
+            self._waiting.append((entry.position, body))
 
     def folded(self) -> None:
         """Apply what was committed."""
         waiting, self._waiting = self._waiting, []
-        for body in waiting:
-            self._apply(body)
+        for position, body in waiting:
+            self._apply(position, body)
 
-    def _apply(self, body: bytes) -> None:
+    def _apply(self, position: int, body: bytes) -> None:
         change = change_of(body)
         match change:
             case MemberAdded():
@@ -131,7 +133,7 @@ class Registry(Projection):
                 self._set_group(REGION, tuple(sorted(self.members)))
             case MemberLeft():
                 self._leave(change.code)
-                self.offices.apply(change)
+                self.offices.apply(position, change)
             case ConstituentAdded():
                 place = (change.member, change.name)
                 self.constituents[place] = Constituent(*place, change.title)
@@ -158,7 +160,7 @@ class Registry(Projection):
                 codes = frozenset({change.code})
                 self.hidden = self.hidden - codes if change.shown else self.hidden | codes
             case AssetAdded() | AssetRemoved() | KeptOut() | LetIn() | OfficeSet() | OfficeEnded():
-                self._own(change)
+                self._own(position, change)
             case StateNoted():
                 return  # a fact about state, not about who is who
         self._viewers = {}
@@ -183,7 +185,9 @@ class Registry(Projection):
         self.keys = {key_id: key for key_id, key in self.keys.items() if key.member != code}
 
     def _own(
-        self, change: AssetAdded | AssetRemoved | KeptOut | LetIn | OfficeSet | OfficeEnded
+        self,
+        position: int,
+        change: AssetAdded | AssetRemoved | KeptOut | LetIn | OfficeSet | OfficeEnded,
     ) -> None:
         """What belongs to a member, what it keeps out at home, and its offices."""
         code = change.code
@@ -197,7 +201,7 @@ class Registry(Projection):
             case LetIn():
                 self.kept_out[code] = _without(self.own_list(code), change.entry)
             case OfficeSet() | OfficeEnded():
-                self.offices.apply(change)
+                self.offices.apply(position, change)
         if isinstance(change, KeptOut | LetIn):
             self.editions[code] = self.editions.get(code, 0) + 1
 

@@ -36,8 +36,12 @@ class Key(Protocol):
         """Since when it is registered."""
 
     @property
-    def until_us(self) -> int:
-        """When it was replaced; 0: not yet."""
+    def since(self) -> int:
+        """The position at which it was registered."""
+
+    @property
+    def until(self) -> int:
+        """The position at which it was replaced; 0: not yet."""
 
     @property
     def taken_back_us(self) -> int:
@@ -127,8 +131,8 @@ def _verified(standing: Standing, keys: Sequence[Key]) -> tuple[bool, str]:
         if key.taken_back_us:
             day = moment.render(key.taken_back_us)[:10]
             return False, f"Signature not verified: {who} took the key {key_name} back on {day}"
-        in_force = not key.until_us or standing.stamp_us <= key.until_us
-        if key.since_us <= standing.stamp_us and in_force:
+        in_force = not key.until or standing.position < key.until
+        if key.since < standing.position and in_force:
             day = moment.render(key.since_us)[:10]
             return True, (
                 f"Signature verified by this hub with the key {key_name},"

@@ -214,7 +214,7 @@ def _told(desk: Desk, history: list[Kept]) -> dict[str, Any]:
 def listed(desk: Desk, viewer: Viewer, after: str, limit: int) -> dict[str, Any]:
     """A page of the cases that the viewer may see, the last changed first."""
     found, following = desk.newest(viewer, "case", "", after, limit)
-    told = [_told(desk, desk.history(viewer, kept.record.id)) for kept in found]
+    told = [_told(desk, desk.acts(viewer, kept.record.id)) for kept in found]
     names = (
         "id",
         "procedure",

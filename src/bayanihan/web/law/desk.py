@@ -111,10 +111,14 @@ class Desk:
         Here one waits for the other. Where another node was quicker, `enter` refuses.
         """
         with self._deciding:
-            self._ledger.refresh()
-            self._fold()
+            self._catch_up()
             self._judged_at = self._docket.position
             yield
+
+    def _catch_up(self) -> None:
+        """Take in what other nodes entered: who moves between nodes goes not back in time."""
+        self._ledger.refresh()
+        self._fold()
 
     def _fold(self) -> None:
         while self._docket.catch_up(self._ledger.scan, self._ledger.length):
@@ -145,11 +149,16 @@ class Desk:
         self._fold()
 
     def history(self, viewer: Viewer, record_id: str) -> list[Kept]:
-        """All acts about an id that the viewer may see, oldest first.
+        """All acts about an id that the viewer may see, oldest first, other nodes' included.
 
         Raises:
             Refused: `not-found` when there is none for this viewer.
         """
+        self._catch_up()
+        return self.acts(viewer, record_id)
+
+    def acts(self, viewer: Viewer, record_id: str) -> list[Kept]:
+        """As `history`, of what this node knows: for the rows of a list just made."""
         viewer = reader(viewer)
         found = [
             kept
@@ -172,6 +181,7 @@ class Desk:
         self, viewer: Viewer, genre: str, view: str = "", after: str = "", limit: int = 50
     ) -> tuple[list[Kept], str]:
         """The newest act of each id of a genre that the viewer may see, and the next cursor."""
+        self._catch_up()
         viewer = reader(viewer)
         before = self._ledger.cursors.open(after) or _FOREVER
         rights = self._ledger.rights(viewer)

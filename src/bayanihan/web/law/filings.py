@@ -207,7 +207,7 @@ def listed(desk: Desk, viewer: Viewer, after: str, limit: int) -> dict[str, Any]
     person(viewer)
     drafts = [_draft_told(desk, d) for d in desk.drafts(viewer) if d.get("genre") == "filing"]
     found, following = desk.newest(viewer, "filing", "", after, limit)
-    filings = [_told(desk, desk.history(viewer, kept.record.id)) for kept in found]
+    filings = [_told(desk, desk.acts(viewer, kept.record.id)) for kept in found]
     return {
         **desk.book.stamp(),
         "drafts": sorted(drafts, key=lambda draft: draft["due"] or "~"),
