@@ -30,6 +30,7 @@ _SINCE = re.compile(rb'(?:\r\nx-taxii-date-added-last: *|"next":")([^\r"]+)', re
 _OPEN_AT_ONCE = 500
 _RECEIVE_BYTES = 1 << 18
 _WITHIN_S = 60.0
+_AGAIN_S = 0.02
 _PAUSE_S = 0.03
 
 
@@ -51,6 +52,7 @@ class Pollers:
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._received: dict[int, bytearray] = {}
+        self._turned_away = 0
 
     def open(self, count: int) -> Answer:
         """Connect until `count` stand and have polled once; the seconds that took.
@@ -106,7 +108,12 @@ class Pollers:
     def _report(self, made: bytes) -> None:
         body = b'{"objects":[%b]}' % made
         request = self._reporter.target.request("POST", self._submit, body)
-        status, told = self._reporter.exchange(request)
+        try:
+            status, told = self._reporter.exchange(request)
+        except ConnectionResetError:
+            # It was idle for longer than a server waits, while a crowd was made ready.
+            self._reporter = Connection(self._reporter.target)
+            status, told = self._reporter.exchange(request)
         if status not in (200, 202):
             raise ValueError(f"a report was answered {status}: {told[:200]!r}")
 
@@ -135,6 +142,12 @@ class Pollers:
             return b""
         del self._received[fd]
         status, body = split(bytes(data))
+        if status == 503:
+            # In a flood the collections may stand behind the record: a client asks again.
+            self._turned_away += 1
+            time.sleep(_AGAIN_S)
+            self._sockets[fd].send(self._poll())
+            return b""
         if status != 200:
             raise ValueError(f"a poll was answered {status}: {body[:200]!r}")
         return bytes(data)
@@ -153,6 +166,7 @@ class Pollers:
             "took_s": time.perf_counter() - began_s,
             "deliveries": answered,
             "missed": count - answered,
+            "turned_away": self._turned_away,
         }
 
     def close(self) -> None:

@@ -95,6 +95,7 @@ def ingest_beside(run: Run, hub: Hub, size: Fan) -> None:
     for repeat in range(size.repeats):
         alone.append(_bulk(hub, f"{goal} alone {repeat}", size.bulk_objects))
         with ours(hub, hub.url, f"{goal} beside {repeat}") as people:
+            hub.settle()
             people.do("open", count=count)
             people.order("hold", count=max(1, round(rate * alone[-1]["elapsed_s"])), rate=rate)
             together.append(_bulk(hub, f"{goal} together {repeat}", size.bulk_objects))
