@@ -147,8 +147,12 @@ def test_a_forged_package_is_refused_with_the_reason(whole: bytes) -> None:
         "checkpoint.txt": "was changed",
         "manifest.json": "signature does not hold",
     }.items():
-        old, new = (b'for":"TH', b'for":"VN') if name == "manifest.json" else (b"0", b"1")
-        changed = {**files, name: files[name].replace(old, new)}
+        before = files[name]
+        forged = before[:-2] + bytes([before[-2] ^ 1]) + before[-1:]
+        if name == "manifest.json":
+            forged = before.replace(b'for":"TH', b'for":"VN')
+        assert forged != before
+        changed = {**files, name: forged}
         with pytest.raises(Refused, match=words):
             check(packed(changed))
     less = {name: body for name, body in files.items() if name != "proofs/0001.json"}
