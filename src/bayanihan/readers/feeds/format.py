@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -98,7 +99,7 @@ class Around(Protocol):
         """The domain names below one."""
 
 
-class Writer:
+class Writer(ABC):
     """Makes the lines of a feed, and keeps what it needs to change them as items come and go.
 
     First comes a walk: `clear`, then `walk` for each item in order of place, then `walked`.
@@ -116,18 +117,19 @@ class Writer:
         """Nothing is there any more: a walk begins."""
         self.lost, self.refused = Counter(), Listed()
 
+    @abstractmethod
     def walk(self, item: Item) -> None:
         """One item of a walk."""
-        raise NotImplementedError
 
+    @abstractmethod
     def walked(self) -> list[bytes]:
         """The lines of all that was walked, ascending, each once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def note(self, item: Item, more: int) -> None:
         """An item came (`more` is 1), or went (-1)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settled(self, around: Around, has: Callable[[bytes], bool]) -> dict[bytes, bool]:
         """Which lines shall be there after what was noted, and which shall not.
 
@@ -135,7 +137,6 @@ class Writer:
             around: the items as they are now.
             has: whether a line is there yet.
         """
-        raise NotImplementedError
 
     def pages(self, heading: Heading) -> Mapping[str, File]:
         """The other files of a feed that is a folder, by name."""
