@@ -144,15 +144,20 @@ class Server:
                 return int(line.split()[1]) / 1024
         raise ValueError("the kernel does not say the memory of a process")
 
-    def settle(self, limit_s: float = 300.0) -> float:
-        """Wait until it is idle (under a tenth of a processor); how long that took, in s."""
+    def settle(self, limit_s: float = 3_600.0) -> float:
+        """Wait until it is idle (under a tenth of a processor); how long that took, in s.
+
+        Raises:
+            TimeoutError: when it is still at work after `limit_s`: a figure taken beside that
+                work would be another figure.
+        """
         began_s = time.perf_counter()
         while time.perf_counter() - began_s < limit_s:
             before_s = self.cpu_s()
             time.sleep(0.5)
             if self.cpu_s() - before_s < 0.05:
-                break
-        return time.perf_counter() - began_s
+                return time.perf_counter() - began_s
+        raise TimeoutError(f"{' '.join(self.command)} was never idle in {limit_s:.0f} s")
 
 
 def command() -> list[str]:
