@@ -173,7 +173,7 @@ def test_a_lure_is_published_in_three_clicks(browser: Browser, site: Site) -> No
     with Watched(browser, site) as page:
         sign_in(page, site.key("VN"))
         page.goto("/reports")
-        # A whole text at once: a key pressed before the browser hands the page its keyboard is lost.
+        # Filled in, not typed: a key pressed before the page has its keyboard is lost.
         hostile = "<b>" + lure + " \u202e " + "https://other.com/" + "y" * 400
         page.get_by_label("A text").fill(hostile)
         page.keyboard.press("Tab")

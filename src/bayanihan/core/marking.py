@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
 
@@ -97,6 +98,16 @@ class Viewer(msgspec.Struct, frozen=True):
 
 
 PUBLIC = Viewer()
+
+
+def viewer_in(scope: Mapping[str, Any]) -> Viewer:
+    """Whoever makes a request, as the entrance wrote it into the request's ASGI scope.
+
+    Raises:
+        KeyError: for a scope that did not come through the entrance.
+    """
+    viewer: Viewer = scope["viewer"]
+    return viewer
 
 
 def may_see(viewer: Viewer, audience: Audience) -> bool:

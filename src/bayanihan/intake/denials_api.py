@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from bayanihan.core import moment, signing
 from bayanihan.core.denial import Denial, opened
-from bayanihan.core.marking import REGION, Audience, Viewer, admitting
+from bayanihan.core.marking import REGION, Audience, Viewer, admitting, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.intake.objects import AHEAD_LIMIT_US
@@ -154,7 +154,7 @@ def routes(denying: Denying) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], data: JSONBody[DenialOrder]
     ) -> dict[str, Any]:
         """Enter an office's signed denial; the office's member, or the office, sends it."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         return await denying.take(viewer, data)
 
@@ -163,7 +163,7 @@ def routes(denying: Denying) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], denial_id: FromPath[str], reason: FromQuery[str] = ""
     ) -> dict[str, Any]:
         """Withdraw a denial that your side entered; it is shown nowhere from then on."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         told = await denying.withdraw(viewer, denial_id, checked_reason(reason))
         return {"id": denial_id, "withdrawn": told}

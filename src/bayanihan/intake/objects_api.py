@@ -13,7 +13,7 @@ from litestar.params import FromQuery
 from litestar.response import Response
 
 from bayanihan.core import stix
-from bayanihan.core.marking import LEVELS, Group, Viewer, group_marking_id
+from bayanihan.core.marking import LEVELS, Group, Viewer, group_marking_id, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
 from bayanihan.intake.objects import (
@@ -280,7 +280,7 @@ class Push:
 
     async def answer(self, asked: Asked, params: Mapping[str, Any]) -> bytes:
         """Take the body of one request in; the answer as JSON."""
-        viewer: Viewer = asked.scope["viewer"]
+        viewer = viewer_in(asked.scope)
         require(viewer, "report")
         with self._uploads.upload(asked) as upload:
             return _encode(await self._intake.take(viewer, await upload.read(), params))

@@ -16,7 +16,7 @@ from litestar.params import FromPath, JSONBody
 from bayanihan.core import moment
 from bayanihan.core.fingerprint import Fingerprints
 from bayanihan.core.form import Form, read_form
-from bayanihan.core.marking import LEVELS, Viewer
+from bayanihan.core.marking import LEVELS, Viewer, viewer_in
 from bayanihan.core.observables import Observable
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
@@ -215,7 +215,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         The answer is a draft: what is proposed, held and removed, and why. With `publish` it
         is published at once, as a person's word; a constituent's waits for its own CERT.
         """
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         with body(request) as upload:
             form = read_form(await upload.read(), request.headers.get("content-type", ""))
@@ -232,7 +232,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/api/reports")
     async def list_reports(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """The drafts that you may see, the newest first: your own and your constituents'."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         found = await asyncio.to_thread(desk.drafts.seen_by, viewer)
         kept = ("id", "address", "origin", "created", "state", "kind", "vector", "language")
@@ -249,7 +249,7 @@ def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], draft_id: FromPath[str]
     ) -> dict[str, Any]:
         """One draft."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         draft, _ = await asyncio.to_thread(desk.drafts.get, viewer, draft_id)
         return shown(draft)
@@ -259,7 +259,7 @@ def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], draft_id: FromPath[str], data: JSONBody[dict[str, Any]]
     ) -> dict[str, Any]:
         """Edit a draft: `{drop, restore, note, vector, tlp, group, ai}`."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         return shown(await asyncio.to_thread(desk.edit, viewer, draft_id, data))
 
@@ -268,7 +268,7 @@ def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], draft_id: FromPath[str]
     ) -> dict[str, Any]:
         """Publish a draft, as a person of its member confirms it."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         return shown(await desk.publish(viewer, draft_id))
 
@@ -277,7 +277,7 @@ def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], draft_id: FromPath[str]
     ) -> dict[str, Any]:
         """Drop a draft for good. What was published stays published."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         await asyncio.to_thread(desk.drafts.drop, viewer, draft_id)
         return {"id": draft_id, "dropped": True}

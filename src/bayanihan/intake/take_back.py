@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
 from bayanihan.core import moment
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.ledger import Draft, Entry, Ledger
@@ -116,7 +116,7 @@ def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[
         request: Request[Any, Any, Any], object_id: FromPath[str], reason: FromQuery[str] = ""
     ) -> dict[str, Any]:
         """Withdraw an object that you published: it leaves every feed at once."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         told = await withdraw(ledger, viewer, object_id, checked_reason(reason), taken_back)
         return {"id": object_id, "withdrawn": told}
@@ -129,7 +129,7 @@ def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[
 
         Its place in the record stays, so that every proof stays valid.
         """
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
 
         def erase() -> int:

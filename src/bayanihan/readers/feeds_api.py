@@ -26,7 +26,7 @@ from litestar.response import Response, Stream
 
 from bayanihan.core import feed_delta
 from bayanihan.core.feed_delta import Delta
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.errors import BayanihanError, Refused
 
 logger = logging.getLogger(__name__)
@@ -416,7 +416,7 @@ def _noted(making: asyncio.Future[Version]) -> None:
 
 def _entitled(request: Request[Any, Any, Any]) -> Viewer:
     """The viewer, if they may read feeds: everyone without a key, else with scope `feed`."""
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    viewer = viewer_in(request.scope)
     if viewer.key and "feed" not in viewer.scopes:
         raise Refused("not-permitted", "This key lacks the scope `feed`", where="feed")
     return viewer

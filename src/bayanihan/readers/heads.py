@@ -19,7 +19,7 @@ from litestar.response import Response
 
 from bayanihan.core import signing
 from bayanihan.core.checkpoint import Checkpoint, sign, verifier_key
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.merkle import Frontier, peaks_of
 from bayanihan.core.scope import require
 from bayanihan.core.signing import SigningKey
@@ -100,7 +100,7 @@ class Heads:
 
 def _member(request: Request[Any, Any, Any]) -> Viewer:
     """Tree sizes and positions are known to members' own staff and the operator only."""
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    viewer = viewer_in(request.scope)
     require(viewer, "read")
     if viewer.constituent:
         raise Refused("not-permitted", "Heads and proofs are for members' own staff")

@@ -10,7 +10,7 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 
@@ -48,7 +48,7 @@ def routes(measure: Callable[[], Iterable[Metric]]) -> list[HTTPRouteHandler]:
     @get("/metrics")
     async def show_metrics(request: Request[Any, Any, Any]) -> Response[str]:
         """The hub's numbers for Prometheus; needs an operator's key with the scope `admin`."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "admin")
         if viewer.member:
             raise Refused("not-permitted", "The hub's numbers are for its operator")

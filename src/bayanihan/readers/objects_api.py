@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Response
 
 from bayanihan.core import moment
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.errors import Refused
 from bayanihan.ledger import BodyPage, Entry, Ledger, Where
@@ -92,7 +92,7 @@ def routes(ledger: Ledger) -> list[HTTPRouteHandler]:
         What was withdrawn or erased is listed under `gone`. With `exercise=true` the page
         holds what belongs to an exercise, and nothing else; without it, nothing of one.
         """
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require_if_signed_in(viewer, "read")
         position = ledger.cursors.open(after)
         where = Where(kinds=_TOLD, exercise=exercise)
@@ -108,7 +108,7 @@ def routes(ledger: Ledger) -> list[HTTPRouteHandler]:
 
         An object of an exercise comes with the header `Bayanihan-Exercise: true`.
         """
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require_if_signed_in(viewer, "read")
 
         def find() -> tuple[bytes, bool]:

@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from bayanihan.core import json_bytes, moment, signing
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.receipt import Receipt, opened
 from bayanihan.core.scope import require, require_if_signed_in
 from bayanihan.errors import Refused
@@ -188,25 +188,20 @@ class Protection:
         return max(found, key=lambda entry: (entry.version_us, -entry.position))
 
 
-def _viewer(request: Request[Any, Any, Any]) -> Viewer:
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-    return viewer
-
-
 def routes(protection: Protection) -> list[HTTPRouteHandler]:
     """The handlers for receipts and the board."""
 
     @post("/api/receipts", status_code=200, request_max_body_size=RECEIPT_LIMIT_BYTES)
     async def take_receipt(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Take a signed receipt: how far a feed has come at a defender."""
-        viewer = _viewer(request)
+        viewer = viewer_in(request.scope)
         require(viewer, "receipt")
         return await protection.take(viewer, json_bytes.decode(await request.body()))
 
     @get("/api/receipts")
     async def list_receipts(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
         """The latest receipt of each feed under your key, as it was signed."""
-        viewer = _viewer(request)
+        viewer = viewer_in(request.scope)
         require(viewer, "receipt")
         return await asyncio.to_thread(protection.own, viewer)
 
@@ -215,7 +210,7 @@ def routes(protection: Protection) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], object_id: FromPath[str]
     ) -> dict[str, Any]:
         """Who is protected against an object, member by member."""
-        viewer = _viewer(request)
+        viewer = viewer_in(request.scope)
         require_if_signed_in(viewer, "read")
         return await asyncio.to_thread(protection.board, viewer, object_id)
 

@@ -15,7 +15,7 @@ from litestar.response import Response
 
 from bayanihan.core import moment, pattern, xarf
 from bayanihan.core.ai import EXTENSION_ID, INFORM_ONLY
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.observables import Observable
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
@@ -128,7 +128,7 @@ def routes(takedowns: Takedowns) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], object_id: FromPath[str], data: JSONBody[TakedownOrder]
     ) -> Response[bytes]:
         """A takedown request (X-ARF) about an indicator, as a mail for you to send."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "report")
         mail = await asyncio.to_thread(takedowns.mail, viewer, object_id, data)
         return Response(mail, media_type="message/rfc822")

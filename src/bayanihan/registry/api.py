@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from bayanihan.core import moment
 from bayanihan.core.entrance_order import Limits
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.registry.keys import Key
@@ -28,13 +28,13 @@ from bayanihan.registry.registry import AgentKeys, Registry
 
 
 def _admin(request: Request[Any, Any, Any]) -> Viewer:
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    viewer = viewer_in(request.scope)
     require(viewer, "admin")
     return viewer
 
 
 def _holder(request: Request[Any, Any, Any]) -> Viewer:
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    viewer = viewer_in(request.scope)
     if not viewer.key:
         raise Refused("not-signed-in", "This needs a key: the one it is about, or its manager's")
     return viewer
@@ -52,7 +52,7 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
     @get("/api/members")
     async def list_members(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
         """The members of the region, and which of your own groups they are in."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         groups = [
             group
             for group in registry.groups.values()

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from bayanihan.core import moment, signing
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import viewer_in
 from bayanihan.errors import Refused
 from bayanihan.registry.changes import OfficeEnded, OfficeSet
 from bayanihan.registry.office import Office
@@ -45,7 +45,7 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], code: FromPath[str], data: JSONBody[OfficeOrder]
     ) -> dict[str, Any]:
         """Name an office and the key that it signs denials with; a new key replaces the last."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         check_theirs(office, viewer, code, by_member=True)
         name = check_line(data.office, "office")
         if not name or not name.replace("-", "").isalnum() or len(name) > 64:
@@ -66,7 +66,7 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], code: FromPath[str], name: FromPath[str]
     ) -> dict[str, str]:
         """Take an office's keys back: what they signed is shown as not verified from now on."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         check_theirs(office, viewer, code, by_member=True)
         known = registry.offices.get(code, name)
         if known is None or known.current is None:

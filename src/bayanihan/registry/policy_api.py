@@ -9,7 +9,7 @@ from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.observables import address, domain
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
@@ -80,7 +80,7 @@ def asset_routes(office: Office) -> list[HTTPRouteHandler]:
     @get("/api/members/{code:str}/assets")
     async def list_assets(request: Request[Any, Any, Any], code: FromPath[str]) -> dict[str, Any]:
         """What was entered as a member's, beside the names of its own country."""
-        require(request.scope["viewer"], "read")  # type: ignore[typeddict-item]
+        require(viewer_in(request.scope), "read")
         if code not in registry.members:
             raise Refused("not-found", f"There is no member {code!r}", where="code")
         listed = [{"asset": key, "note": note} for key, note in registry.assets_of(code).items()]
@@ -91,7 +91,7 @@ def asset_routes(office: Office) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], code: FromPath[str], data: JSONBody[AssetOrder]
     ) -> dict[str, str]:
         """Enter a name or an address range as a member's, or a bank's under it."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         check_theirs(office, viewer, code, by_member=False)
         asset, note = canonical(data.asset, "asset"), check_line(data.note, "note")
         if len(registry.assets_of(code)) >= ENTRIES_LIMIT:
@@ -106,7 +106,7 @@ def asset_routes(office: Office) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], code: FromPath[str], asset: FromQuery[str] = ""
     ) -> dict[str, str]:
         """Take a name or range out of what is a member's."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         check_theirs(office, viewer, code, by_member=False)
         name = canonical(asset, "asset")
         if name not in registry.assets_of(code):
@@ -124,7 +124,7 @@ def list_routes(office: Office) -> list[HTTPRouteHandler]:
     @get("/api/members/{code:str}/own-list")
     async def show_own_list(request: Request[Any, Any, Any], code: FromPath[str]) -> dict[str, Any]:
         """What your member keeps out at home, and why; nobody else is shown it."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "read")
         if viewer.member != code:
             raise Refused("not-found", "You have no such list", where="code")
@@ -136,7 +136,7 @@ def list_routes(office: Office) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], code: FromPath[str], data: JSONBody[EntryOrder]
     ) -> dict[str, str]:
         """Keep a name with all below it, or an address range, out of your member's feeds."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         check_theirs(office, viewer, code, by_member=True)
         entry, reason = canonical(data.entry, "entry"), check_line(data.reason, "reason")
         if len(registry.own_list(code)) >= ENTRIES_LIMIT:
@@ -149,7 +149,7 @@ def list_routes(office: Office) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], code: FromPath[str], entry: FromQuery[str] = ""
     ) -> dict[str, str]:
         """Keep it out no longer."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         check_theirs(office, viewer, code, by_member=True)
         name = canonical(entry, "entry")
         if name not in registry.own_list(code):

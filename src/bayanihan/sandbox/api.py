@@ -16,7 +16,7 @@ from typing import Any
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 
-from bayanihan.core.marking import Audience, Viewer
+from bayanihan.core.marking import Audience, Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.ledger import Draft, Ledger
@@ -61,7 +61,7 @@ def routes(ledger: Ledger, folder: Path) -> list[HTTPRouteHandler]:
     @post("/api/attestations", status_code=200)
     async def enter(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """A signed attestation about a trial enters the record, public and byte for byte."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "sandbox")
         data = await request.body()
         now = dt.datetime.fromtimestamp(ledger.now_us() / 1e6, dt.UTC)

@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.response import File, Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.sandbox.answer import Question
@@ -164,7 +164,7 @@ def _laboratories(exchange: Exchange, upload: Upload) -> list[HTTPRouteHandler]:
 
 
 def _viewer(request: Request[Any, Any, Any]) -> Viewer:
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    viewer = viewer_in(request.scope)
     require(viewer, "sandbox")
     return viewer
 

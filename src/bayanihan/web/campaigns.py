@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.readers.alike.campaigns import Campaigns
 from bayanihan.readers.alike.campaigns_api import DAYS, LIMIT
@@ -25,7 +25,7 @@ def routes(campaigns: Campaigns, sessions: Sessions) -> list[HTTPRouteHandler]:
     """The pages; they show a viewer what the endpoints would."""
 
     async def viewer_of(request: Request[Any, Any, Any]) -> Viewer:
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         token = token_in(request.headers.get("cookie", ""))
         if not viewer.key and token:
             return await asyncio.to_thread(sessions.viewer, token)

@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.errors import Refused
 from bayanihan.web.latest import Console, Row
@@ -63,7 +63,7 @@ class Desk:
 
     async def viewer(self, request: Request[Any, Any, Any]) -> Viewer:
         """Who asks: by key as everywhere, else by the session's cookie, else the public."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         cookies = request.headers.get("cookie", "")
         if not viewer.key and cookies:
             return await self.read(self.sessions.asker, viewer, cookies)

@@ -18,7 +18,7 @@ from litestar.response import Response
 from bayanihan.core.ai import VECTORS
 from bayanihan.core.ai_involvement import CONFIDENCES, DEGREES, EVIDENCE, ROLES
 from bayanihan.core.form import read_form
-from bayanihan.core.marking import LEVELS, Viewer
+from bayanihan.core.marking import LEVELS, Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.intake.drafts import Draft
@@ -75,7 +75,7 @@ def routes(desk: Desk, sessions: Sessions, body: Body) -> list[HTTPRouteHandler]
 
 async def _reporter(request: Request[Any, Any, Any], sessions: Sessions) -> Viewer:
     """Who asks, who may report. Their share of the hub's memory is counted as their key's."""
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    viewer = viewer_in(request.scope)
     cookies = request.headers.get("cookie", "")
     viewer = await asyncio.to_thread(sessions.asker, viewer, cookies)
     require(viewer, "report")

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.readers.feeds import Hearing, Spoken
@@ -50,7 +50,7 @@ def routes(
     """
 
     async def asker(request: Request[Any, Any, Any]) -> Viewer:
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         cookies = request.headers.get("cookie", "")
         viewer = await asyncio.to_thread(sessions.asker, viewer, cookies)
         require(viewer, "read")

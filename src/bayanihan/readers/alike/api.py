@@ -15,7 +15,7 @@ from bayanihan.core import moment
 from bayanihan.core.examined import Examined
 from bayanihan.core.fingerprint import Fingerprints
 from bayanihan.core.form import read_form
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.observables import Observable
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.errors import Refused
@@ -120,7 +120,7 @@ def routes(lookup: Lookup, body: Body) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], q: FromQuery[str], exercise: FromQuery[bool] = False
     ) -> dict[str, Any]:
         """Look up a value or a short text (`q`) among what you may see."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require_if_signed_in(viewer, "read")
         if not q.strip() or len(q) > TEXT_LIMIT:
             raise Refused(
@@ -131,7 +131,7 @@ def routes(lookup: Lookup, body: Body) -> list[HTTPRouteHandler]:
     @post("/api/lookup", status_code=200, request_max_body_size=None)
     async def lookup_evidence(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Look up a file or a text, sent as to `/api/reports`; nothing of it is kept."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require_if_signed_in(viewer, "read")
         with body(request) as upload:
             form = read_form(await upload.read(), request.headers.get("content-type", ""))

@@ -9,7 +9,7 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import viewer_in
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.readers.alike.campaigns import Campaigns
 
@@ -31,7 +31,7 @@ def routes(campaigns: Campaigns) -> list[HTTPRouteHandler]:
 
         What joins nothing, since too many share it, is listed under `crowded` with its count.
         """
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require_if_signed_in(viewer, "read")
         return await asyncio.to_thread(campaigns.listed, viewer, days, limit, exercise=exercise)
 
@@ -43,7 +43,7 @@ def routes(campaigns: Campaigns) -> list[HTTPRouteHandler]:
         exercise: FromQuery[bool] = False,
     ) -> dict[str, Any]:
         """One campaign, by its id or a case's: its growth, its cases, and it as a STIX object."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require_if_signed_in(viewer, "read")
         return await asyncio.to_thread(campaigns.one, viewer, campaign_id, days, exercise=exercise)
 

@@ -13,7 +13,7 @@ from litestar.params import FromQuery, QueryParameter
 
 from bayanihan.core import moment, signing
 from bayanihan.core.fingerprint import Fingerprints
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.ledger import Ledger
 from bayanihan.readers.denials.matcher import Matcher
@@ -151,7 +151,7 @@ def routes(shelf: Shelf) -> list[HTTPRouteHandler]:
         exercise: FromQuery[bool] = False,
     ) -> dict[str, Any]:
         """The newest denials that you may see: what an office says is not its own."""
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require_if_signed_in(viewer, "read")
         found = await asyncio.to_thread(shelf.listed, viewer, limit, exercise=exercise)
         return {"denials": found}

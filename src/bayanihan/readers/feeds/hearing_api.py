@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.ledger import Ledger, Where
@@ -32,11 +32,6 @@ def routes(
     return [*_speaking(hearing, spoken), *_disputing(disputes), _told(ledger)]
 
 
-def _viewer(request: Request[Any, Any, Any]) -> Viewer:
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-    return viewer
-
-
 def _speaking(hearing: Hearing, spoken: Spoken) -> list[HTTPRouteHandler]:
     @post("/api/rulings", status_code=201, request_max_body_size=BODY_LIMIT_BYTES)
     async def say(request: Request[Any, Any, Any], data: JSONBody[Saying]) -> dict[str, Any]:
@@ -48,7 +43,7 @@ def _speaking(hearing: Hearing, spoken: Spoken) -> list[HTTPRouteHandler]:
         for a spent budget. Whoever told of it gets a notice of a claim or a false positive, and
         whoever sees the value in feeds sees what you say and why: see `GET /api/rulings`.
         """
-        return await hearing.say(_viewer(request), data)
+        return await hearing.say(viewer_in(request.scope), data)
 
     @get("/api/rulings")
     async def list_rulings(
@@ -65,7 +60,7 @@ def _speaking(hearing: Hearing, spoken: Spoken) -> list[HTTPRouteHandler]:
         """
         listed = partial(
             spoken.listed,
-            _viewer(request),
+            viewer_in(request.scope),
             value=value,
             before=before,
             limit=limit,
@@ -91,7 +86,7 @@ def _disputing(disputes: Disputes) -> list[HTTPRouteHandler]:
     @get("/api/disputes")
     async def list_disputes(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The open disputes, the oldest first: for the operator and members' own staff."""
-        _check_staff(_viewer(request))
+        _check_staff(viewer_in(request.scope))
         listed = await asyncio.to_thread(disputes.listed)
         return Response(
             msgspec.json.encode(listed), media_type="application/json", headers=_PRIVATE
@@ -100,7 +95,7 @@ def _disputing(disputes: Disputes) -> list[HTTPRouteHandler]:
     @delete("/api/disputes/{dispute_id:str}", status_code=200)
     async def settle(request: Request[Any, Any, Any], dispute_id: FromPath[str]) -> dict[str, str]:
         """Close a dispute that was settled: for the operator."""
-        viewer = _viewer(request)
+        viewer = viewer_in(request.scope)
         require(viewer, "admin")
         if viewer.member:
             raise Refused("not-permitted", "Only the operator closes a dispute", where="id")
@@ -126,7 +121,7 @@ def _told(ledger: Ledger) -> HTTPRouteHandler:
         exercise: FromQuery[bool] = False,
     ) -> Response[bytes]:
         """The notices that were addressed to you, the oldest first."""
-        viewer = _viewer(request)
+        viewer = viewer_in(request.scope)
         require(viewer, "notice")
         position = ledger.cursors.open(after)
         where = Where(kinds=("notice",), exercise=exercise)

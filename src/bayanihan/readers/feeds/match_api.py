@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.readers.feeds.match_list import LISTED, NAME, MatchLists, Question
@@ -85,6 +85,6 @@ def _json(document: Any) -> Response[bytes]:
 
 
 def _viewer(request: Request[Any, Any, Any], scope: str) -> Viewer:
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+    viewer = viewer_in(request.scope)
     require(viewer, scope)
     return viewer

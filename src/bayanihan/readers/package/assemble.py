@@ -15,7 +15,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Response
 
 from bayanihan.core import checkpoint, moment, signing
-from bayanihan.core.marking import REGION, STRICTNESS, Audience, Group, Viewer, admitting
+from bayanihan.core.marking import REGION, STRICTNESS, Audience, Group, Viewer, admitting, viewer_in
 from bayanihan.core.merkle import Frontier, peaks_of
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
@@ -259,7 +259,7 @@ def routes(packages: Packages) -> list[HTTPRouteHandler]:
 
         With a `purpose` its own side's redacted evidence goes in, and that is recorded.
         """
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         require(viewer, "read")
         if data.purpose:
             require(viewer, "report")

@@ -13,7 +13,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.errors import Refused, Unavailable
 from bayanihan.ledger import Ledger
@@ -154,7 +154,7 @@ def _entitled(scope: Scope, broadcast: Broadcast) -> Viewer:
     """The viewer, if they may open a stream now."""
     if scope["method"] != "GET":  # type: ignore[typeddict-item]
         raise MethodNotAllowedException(headers=_METHODS)
-    viewer: Viewer = scope["viewer"]  # type: ignore[typeddict-item]
+    viewer = viewer_in(scope)
     require_if_signed_in(viewer, "read")
     if broadcast.stopped:
         raise Unavailable("stopping", "The hub is being stopped", retry_after_s=2)

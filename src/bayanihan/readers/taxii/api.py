@@ -20,7 +20,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.errors import Refused
 from bayanihan.ledger import Ledger
 from bayanihan.readers.taxii import answers, query
@@ -141,7 +141,7 @@ class Interface:
         self, request: _Request, root: FromPath[str], name: FromPath[str], allowed: Collection[str]
     ) -> Reading:
         """A request to read a collection, checked."""
-        viewer = _viewer(request)
+        viewer = viewer_in(request.scope)
         shelf = self.root(root).find(name)
         shelf.require_read(viewer)
         fields = _checked(request, allowed)
@@ -186,11 +186,6 @@ class Reading(msgspec.Struct, frozen=True):
         """The filters narrowed to one object."""
         narrowed = msgspec.structs.replace(self.filters, ids=(object_id,))
         return msgspec.structs.replace(narrowed, words=words) if words else narrowed
-
-
-def _viewer(request: _Request) -> Viewer:
-    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
-    return viewer
 
 
 def _address_of(request: _Request) -> str:
@@ -246,7 +241,7 @@ def _server_routes(interface: Interface) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         """What became of your submission, for two days."""
         found = interface.root(root)
-        viewer = _viewer(request)
+        viewer = viewer_in(request.scope)
         if not viewer.key:
             raise Refused("not-signed-in", "A key is needed to see a status")
         _checked(request)
@@ -259,7 +254,7 @@ def _collection_routes(interface: Interface) -> list[HTTPRouteHandler]:
     @get(f"{PATH}/{{root:str}}/collections/", include_in_schema=False)
     async def list_collections(request: _Request, root: FromPath[str]) -> Response[bytes]:
         """The collections of an API root."""
-        found, viewer = interface.root(root), _viewer(request)
+        found, viewer = interface.root(root), viewer_in(request.scope)
         _checked(request)
         return answers.answer(answers.encoded(answers.collections_of(found, viewer)))
 
@@ -268,7 +263,7 @@ def _collection_routes(interface: Interface) -> list[HTTPRouteHandler]:
         request: _Request, root: FromPath[str], name: FromPath[str]
     ) -> Response[bytes]:
         """One collection, and what you may do with it."""
-        found, viewer = interface.root(root).find(name), _viewer(request)
+        found, viewer = interface.root(root).find(name), viewer_in(request.scope)
         _checked(request)
         return answers.answer(answers.encoded(answers.described(found, viewer)))
 
@@ -369,7 +364,7 @@ def _writing_routes(interface: Interface) -> list[HTTPRouteHandler]:
         request: _Request, root: FromPath[str], name: FromPath[str]
     ) -> Response[bytes]:
         """Submit an envelope; each object gets its own place in the status."""
-        found, viewer = interface.root(root), _viewer(request)
+        found, viewer = interface.root(root), viewer_in(request.scope)
         shelf = found.find(name)
         shelf.require_write(viewer)
         _checked(request)
@@ -388,7 +383,7 @@ def _writing_routes(interface: Interface) -> list[HTTPRouteHandler]:
         request: _Request, root: FromPath[str], name: FromPath[str], object_id: FromPath[str]
     ) -> Response[bytes]:
         """Withdraw an object that you published: it leaves every collection."""
-        viewer = _viewer(request)
+        viewer = viewer_in(request.scope)
         shelf = interface.root(root).find(name)
         shelf.require_write(viewer)
         shelf.require_read(viewer)

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.errors import Refused
 from bayanihan.web.law import cases, filings, register
 from bayanihan.web.law.desk import Desk
@@ -25,7 +25,7 @@ def law_pages(desk: Desk, sessions: Sessions) -> list[HTTPRouteHandler]:
     """The pages; they show a viewer what the endpoints would."""
 
     async def viewer_of(request: Request[Any, Any, Any]) -> Viewer:
-        viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]
+        viewer = viewer_in(request.scope)
         cookies = request.headers.get("cookie", "")
         return await asyncio.to_thread(sessions.asker, viewer, cookies)
 

@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery
 from litestar.response import Response
 
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.errors import Refused
 from bayanihan.rulebook import diff as differences
 from bayanihan.rulebook import shelf
@@ -30,7 +30,6 @@ from bayanihan.web.law import filings, register
 from bayanihan.web.law.answers import BODY_LIMIT_BYTES, read_body
 from bayanihan.web.law.desk import Desk, text_of
 from bayanihan.web.law.people import authority
-from bayanihan.web.law.record_api import viewer_of
 
 _ADOPT_KEYS = frozenset({"clause", "entry", "assisted", "systems"})
 _ASSESS_KEYS = register.SYSTEM_KEYS | {"template"}
@@ -48,7 +47,7 @@ def _questions(desk: Desk) -> list[HTTPRouteHandler]:
     async def law_adopt(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """What if a clause were adopted: `{clause, entry?, assisted?, systems?}`."""
         body = read_body(await request.body(), _ADOPT_KEYS)
-        return await asyncio.to_thread(adopted, desk, viewer_of(request), body)
+        return await asyncio.to_thread(adopted, desk, viewer_in(request.scope), body)
 
     @post("/api/law/clocks", status_code=200, request_max_body_size=BODY_LIMIT_BYTES)
     async def law_clocks(request: Request[Any, Any, Any]) -> dict[str, Any]:
