@@ -12,7 +12,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.projection import Projection
@@ -31,6 +31,20 @@ _REST_AT_LEAST_S = 0.1
 _WAIT_S = 1.0
 # Whoever reported is answered and the streams are written to meanwhile: they are waited for.
 _LET_PASS_S = 0.01
+
+
+def rest_s(took_s: float, lags: Iterable[int]) -> float:
+    """How long to rest after a slice while the ledger grows, in s.
+
+    Args:
+        took_s: how long the slice took.
+        lags: how many positions each projection stands behind. The one furthest behind
+            decides: those that are level take their turns in the same round, and each
+            moment that they rest is a moment in which the others fall back.
+    """
+    if max(lags) > _FAR_BEHIND:
+        return took_s * _FAR_REST_FACTOR
+    return max(took_s * _REST_FACTOR, _REST_AT_LEAST_S)
 
 
 class Folding:
@@ -88,8 +102,6 @@ class Folding:
             began_s = time.monotonic()
             behind |= projection.catch_up(self._ledger.scan, length, _SLICE)
             if self._ledger.length > length:
-                far = self.lag(projection) > _FAR_BEHIND
-                factor = _FAR_REST_FACTOR if far else _REST_FACTOR
-                rest_s = (time.monotonic() - began_s) * factor
-                self._stopping.wait(rest_s if far else max(rest_s, _REST_AT_LEAST_S))
+                took_s = time.monotonic() - began_s
+                self._stopping.wait(rest_s(took_s, map(self.lag, self.projections)))
         return behind
