@@ -319,10 +319,19 @@ def test_a_full_disk_is_told_and_nothing_is_half_stored(tmp_path: Path) -> None:
         hub.check()
 
 
-def test_a_start_loads_no_client_and_nothing_that_waits_for_its_first_use() -> None:
-    waits = "httpx holidays numpy scipy psycopg rich sklearn stix2".split()
-    code = f"import bayanihan.commands.up, sys; print([n for n in {waits} if n in sys.modules])"
+def test_a_start_loads_no_client_and_nothing_that_waits_for_its_first_use(tmp_path: Path) -> None:
+    waits = "httpx holidays numpy pydantic scipy psycopg rich sklearn stix2".split()
+    code = (
+        "import pathlib, sys; import bayanihan.commands.up;"
+        " from bayanihan.app import create_app; from bayanihan.hub import Hub;"
+        " create_app(Hub(pathlib.Path(sys.argv[1])));"
+        f" print([n for n in {waits} if n in sys.modules])"
+    )
     told = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code, str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert told.stdout == "[]\n"

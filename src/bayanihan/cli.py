@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import sys
@@ -49,6 +50,8 @@ for name, place in COMMANDS.items():
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process: 0 done, 1 refused with its reason, 2 wrong use."""
+    # A verb that loads makes much that lives; the collector's own pace walks it again and again.
+    gc.set_threshold(50_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is shown escaped, and ends no command.

@@ -149,7 +149,6 @@ def _serve(hub: Hub, *, demo: bool) -> int:
     application = create_app(hub)
     gc.collect()
     gc.freeze()  # what start-up made lives for ever; the collector need not walk it
-    gc.set_threshold(50_000, 20, 50)
     exercise, told = _exercise(hub) if demo else (contextlib.nullcontext(), "")
     server = HubServer(
         hub.broadcast.stop,

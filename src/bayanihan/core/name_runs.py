@@ -6,6 +6,7 @@ puts spaces between words and one that does not, and nowhere else.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -28,11 +29,17 @@ def _marks() -> str:
     return "".join([f"{chr(first)}-{chr(last)}" for first, last in spans])
 
 
-_LETTERS = rf"\w{_marks()}-"
 _DOTS = f".{DOT}\uff0e\uff61"
-_RUN = re.compile(rf"[{_LETTERS}]++(?:[{_DOTS}][{_LETTERS}]++)++|[{_LETTERS}]++")
 _SEGMENT = re.compile(rf"[{SPACELESS}](?:[0-9-]*+[{SPACELESS}])*+|[^{SPACELESS}]+")
 _ANY_DOT = re.compile(f"[{_DOTS}]")
+
+
+@functools.cache
+def _runs() -> re.Pattern[str]:
+    """A run of letters and dots. Made at the first text: it reads through all characters."""
+    letters = rf"\w{_marks()}-"
+    return re.compile(rf"[{letters}]++(?:[{_DOTS}][{letters}]++)++|[{letters}]++")
+
 
 # Endings that are top-level domains as well as usual endings of files.
 _FILES = frozenset(
@@ -81,11 +88,11 @@ def names(text: str, start: int, limit: int = 1_000_000) -> Iterator[Name]:
         limit: how many runs to walk; with 1 it is the run that begins at `start`, if any.
     """
     if limit == 1:
-        run = _RUN.match(text, start)
+        run = _runs().match(text, start)
         if run and _ANY_DOT.search(run[0]):
             yield from _names_of(run)
         return
-    for run in _RUN.finditer(text, start):
+    for run in _runs().finditer(text, start):
         if _ANY_DOT.search(run[0]):
             yield from _names_of(run)
 

@@ -69,8 +69,8 @@ class Shapes:
     def __init__(self, alike: Alike) -> None:
         self._alike = alike
         self._lock = threading.Lock()
-        self._taken_out = alike.taken_out
-        self._empty()
+        # The first look loads: what reads numbers costs a start a tenth of a second.
+        self._taken_out: int | None = None
 
     def _empty(self) -> None:
         import numpy
