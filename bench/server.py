@@ -187,6 +187,33 @@ class Hub(Server):
         self.reader = self._key(admin, {"member": "MY", "scopes": ["read"]})
         return took_s
 
+    def settle(self, limit_s: float = 3_600.0) -> float:
+        """Wait until all is folded, and it is idle then; how long that took, in s.
+
+        A hub that waits for its disk looks idle as well, so it is asked.
+        """
+        began_s = time.perf_counter()
+        while any(self._lags()):
+            if time.perf_counter() - began_s > limit_s:
+                raise TimeoutError(f"the projections were never level in {limit_s:.0f} s")
+            time.sleep(1.0)
+        super().settle(limit_s)
+        return time.perf_counter() - began_s
+
+    def _lags(self) -> list[float]:
+        admin = Target.of(self.url, (self.data / "admin.key").read_text().strip())
+        connection = Connection(admin)
+        status, body = connection.exchange(admin.request("GET", "/metrics"))
+        connection.close()
+        lines = [
+            line
+            for line in body.decode().splitlines()
+            if line.startswith("bayanihan_projection_lag")
+        ]
+        if status != 200 or not lines:
+            raise ValueError(f"the hub does not tell how far its projections are: {status}")
+        return [float(line.rsplit(" ", 1)[1]) for line in lines]
+
     @staticmethod
     def _key(admin: Target, order: dict[str, object]) -> str:
         connection = Connection(admin)
