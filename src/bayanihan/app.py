@@ -106,7 +106,9 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *registry_api.routes(hub.office),
         *policy_api.routes(hub.office),
         *offices_api.routes(hub.office),
-        *feeds_api.routes(hub.press, hub.ledger.rights, hub.ledger.now_us, hub.matching.row),
+        *feeds_api.routes(
+            hub.press, hub.ledger.rights, hub.ledger.now_us, hub.matching.row, hub.going_on
+        ),
         *hearing_api.routes(hub.ledger, hub.hearing, spoken, hub.disputes),
         *match_api.routes(hub.matching, hub.tracer),
         *receipts_api.routes(hub.protection),

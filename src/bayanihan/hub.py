@@ -29,6 +29,7 @@ from bayanihan.ledger import (
     Confirming,
     ErasureList,
     Folding,
+    GoingOn,
     Ledger,
     Projection,
     Upkeep,
@@ -249,6 +250,7 @@ class Hub:
     def _open_matching(self) -> MatchLists:
         meta = self.ledger.store.meta("cursor-key")
         secret = hashlib.blake2b(key=meta, person=b"match lists").digest()
+        self.going_on = GoingOn(self.ledger.cursors.open, self._folded)
         self.tracer = Tracer(self.ledger, self.active, secret, lambda: self.registry.issued)
         days = self.settings.feeds.lookup_days
         return MatchLists(self.ledger, self.active, self.press, secret, lookup_days=days)
@@ -317,11 +319,15 @@ class Hub:
         """Another node changed the registry."""
         self.office.told()
 
+    def _folded(self) -> int:
+        """How far the feeds hold the record: what is active, and what people say about it."""
+        return min(self.active.position, self.rulings.position)
+
     async def caught_up(self, path: str) -> None:
         """Wait a moment until feeds hold what the record held when this was called."""
         length = self.ledger.length
         until_s = time.monotonic() + FOLDED_WITHIN_S
-        while path.startswith("/feeds/") and self.active.position < length:
+        while path.startswith("/feeds/") and self._folded() < length:
             if time.monotonic() > until_s:
                 return
             await asyncio.sleep(0.01)

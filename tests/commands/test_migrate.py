@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psycopg
+
+from bayanihan.ledger import Ledger
+from bayanihan.ledger.contract.scene import numbered
 from tests.nodes.conftest import check
 from tests.sim.databases import Databases
 from tests.sim.objects import indicator
-from tests.sim.process import RunningHub, command
+from tests.sim.process import RunningHub, command, environment
+
+SIZE = 6_000
+# Many small parts, so that there is a middle to be killed in.
+_IN_PARTS = (
+    "from bayanihan.ledger import migrating; migrating._AT_ONCE = 50;"
+    " from bayanihan.cli import main; main()"
+)
 
 
 def test_a_running_hub_moves_to_postgres(
@@ -55,6 +70,35 @@ def test_a_running_hub_moves_to_postgres(
     assert refused.returncode == 1
     assert b"another record" in refused.stderr
     shutil.rmtree(other.data)
+
+
+def copied(address: str) -> int:
+    """How many entries a database holds."""
+    with contextlib.suppress(psycopg.Error), psycopg.connect(address) as link:
+        row = link.execute("SELECT position FROM bayanihan.place").fetchone()
+        return int(row[0]) if row else 0
+    return 0
+
+
+def test_a_migration_that_is_killed_goes_on_where_it_stopped(
+    databases: Databases, tmp_path: Path
+) -> None:
+    address = databases.empty()
+    with contextlib.closing(Ledger(tmp_path)) as ledger:
+        ledger.append(numbered(0, SIZE))
+    words = ["migrate", "--data", str(tmp_path), "--store", address]
+    process = subprocess.Popen([sys.executable, "-c", _IN_PARTS, *words], env=environment())
+    until_s = time.monotonic() + 60
+    while not copied(address):
+        assert time.monotonic() < until_s, "nothing is copied"
+    process.kill()
+    assert process.wait(30) == -9, "it had ended"
+    before = copied(address)
+    assert 0 < before < SIZE
+    again = command(*words)
+    assert again.returncode == 0, again.stderr
+    assert f"{SIZE - before} of them copied now" in again.stdout.decode()
+    check(address)
 
 
 def test_where_there_is_no_ledger_it_says_so(tmp_path: Path) -> None:

@@ -253,7 +253,8 @@ def test_the_server_on_the_highest_timeline_is_asked() -> None:
 
     def asked(hosts: Hosts) -> int:
         before = len(made)
-        link = hosts.in_force()
+        link, timeline = hosts.in_force()
+        assert timeline == link.timeline
         assert [each for each in made[before:] if not each.closed] == [link]
         return int(link.timeline)
 

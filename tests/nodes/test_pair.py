@@ -149,6 +149,26 @@ def test_feeds_are_the_same_at_both_nodes(pair: Pair) -> None:
             assert listed(at, said["name"])
 
 
+def test_a_feed_never_goes_back_for_whoever_shows_what_they_have(pair: Pair) -> None:
+    """By the entity tag alone: 304, or what holds all that was seen before."""
+    key, tag, seen = pair[0].key("PH"), "", list[str]()
+    for number in range(8):
+        said = indicator(value=f"back-{number}.com")
+        pair[number % 2].push(pair[0].admin, said, tlp="green")
+        for at in pair:
+            headers = {"If-None-Match": tag} if tag else {}
+            headers["authorization"] = f"Bearer {key}"
+            answer = at.ask("GET", "/feeds/domains.txt", headers=headers)
+            if answer.status_code == 200:
+                lacking = [name for name in seen if name not in answer.text]
+                assert lacking == []
+                tag = answer.headers["etag"]
+                seen += [said["name"]] if said["name"] in answer.text else []
+            else:
+                assert answer.status_code == 304, answer.text
+    assert len(set(seen)) == 8
+
+
 def test_another_signing_key_is_refused(pair: Pair, databases: Databases, tmp_path: Path) -> None:
     one, _ = pair
     done = command("up", "--data", tmp_path / "data", *one.options, "--port", "0")

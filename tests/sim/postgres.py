@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -206,11 +207,22 @@ class Server:
     def kill(self) -> None:
         """kill -9, the server and everything it started."""
         assert self.process is not None
-        children = _children(self.process.pid)
-        for pid in (self.process.pid, *children):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
+        self._signal(signal.SIGKILL)
         self.process.wait(30)
+
+    def freeze(self) -> None:
+        """Let it hang: its machine answers, and it does not."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on, as if nothing had been."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, sent: signal.Signals) -> None:
+        assert self.process is not None
+        for pid in (self.process.pid, *_children(self.process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sent)
 
     def stop(self) -> None:
         """End it, whatever it does."""

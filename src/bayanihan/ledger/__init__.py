@@ -9,6 +9,7 @@ from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
 from bayanihan.ledger.erasures import ERASURES, Again, Erasure, ErasureList, read_erasures
 from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of
 from bayanihan.ledger.folding import Folding
+from bayanihan.ledger.going_on import GoingOn
 from bayanihan.ledger.migrating import Migrated
 from bayanihan.ledger.migrating import migrate as migrate_ledger
 from bayanihan.ledger.opening import store_at
@@ -37,6 +38,7 @@ __all__ = [
     "ErasureList",
     "Evidence",
     "Folding",
+    "GoingOn",
     "Head",
     "Header",
     "Item",

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
@@ -18,7 +19,8 @@ from urllib.parse import urlsplit
 
 from bayanihan.errors import BayanihanError, Refused, Unavailable
 from bayanihan.ledger.engine import ConnectionLost
-from bayanihan.ledger.postgres_hosts import Hosts
+from bayanihan.ledger.postgres_hosts import Hosts, Reached
+from bayanihan.ledger.postgres_line import Line
 
 SCHEMA = "bayanihan"
 OLDEST_SERVER = 150_000
@@ -28,7 +30,8 @@ STARTED_WITHIN_S = 3.0
 READ_ON_LOOP_WITHIN_S = 0.5
 RETRY_EVERY_S = 0.05
 CONNECTIONS_LIMIT = 16
-# How soon a peer that fell silent is given up; libpq counts in seconds and milliseconds.
+# How soon a peer that fell silent is given up where no other is known to be in force, see
+# `postgres_watch`; libpq counts in seconds and milliseconds.
 _LIMITS = {
     "connect_timeout": "2",
     "keepalives_idle": "3",
@@ -115,21 +118,33 @@ class Links:
             raise Refused("bad-setting", message, where=self.name) from None
         attrs = "any" if read_only else "read-write"
         parts = {**_LIMITS, "target_session_attrs": attrs, **given}
-        self._hosts = Hosts(partial(psycopg.connect, autocommit=True), make_conninfo, parts)
+        self.hosts = Hosts(partial(psycopg.connect, autocommit=True), make_conninfo, parts)
         self._read_only = read_only
         self._idle: list[Any] = []
+        self._lines: weakref.WeakKeyDictionary[Any, Line] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(CONNECTIONS_LIMIT)
         self._closed = False
 
     def connect(self) -> Any:
         """A connection of the caller's own, each statement a transaction of its own."""
-        connection = self._hosts.any() if self._read_only else self._hosts.in_force()
+        found = Reached(self.hosts.any(), 0) if self._read_only else self.hosts.in_force()
+        connection = found.link
+        with self._lock:
+            self._lines[connection] = Line(connection, found.timeline)
         connection.execute(f"SET search_path = {SCHEMA}")
         connection.execute("SET idle_in_transaction_session_timeout = '60s'")
         if not self._read_only:
             connection.execute(_DURABLE)
         return connection
+
+    def leave_behind(self) -> None:
+        """Break off what waits for a server that a promotion left behind."""
+        with self._lock:
+            lines = list(self._lines.items())
+        for connection, line in lines:
+            if line.timeline < self.hosts.timeline:
+                line.cut(connection)
 
     def check_server(self) -> None:
         """Refuse a server that is too old, or a database whose text is not UTF-8."""

@@ -18,11 +18,14 @@ from collections.abc import Callable
 from typing import Any
 
 from bayanihan.ledger.postgres_link import RETRY_EVERY_S, Links
+from bayanihan.ledger.postgres_watch import Watch
 
 logger = logging.getLogger(__name__)
 
 CONFIRMED_WITHIN_S = 5.0
 _EVERY_S = 1.0
+# From then on somebody looks whether another server was promoted.
+LATE_AFTER_S = 1.5 * _EVERY_S
 _SEEN = (
     "INSERT INTO nodes VALUES (%s, clock_timestamp())"
     " ON CONFLICT (name) DO UPDATE SET seen = excluded.seen"
@@ -45,29 +48,40 @@ class Nodes:
         self._look = look
         self.name = f"{socket.gethostname()}/{secrets.token_hex(4)}"
         self.confirmed_s = float("-inf")
+        self._began_s = time.monotonic()
+        self._watch = Watch(links.hosts, self._is_late, links.leave_behind)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nodes", daemon=True)
 
     def start(self) -> None:
         """Confirm once, then go on in the background."""
         self._thread.start()
+        self._watch.start()
 
     def stop(self) -> None:
         """End the thread."""
         self._stopping.set()
+        self._watch.stop()
         with contextlib.suppress(Exception):  # where nobody answers, it ends by itself
             self._links.ask(lambda link: link.execute("NOTIFY bayanihan"), within_s=0.0)
         if self._thread.ident is not None:
             self._thread.join(2 * _EVERY_S)
 
+    def _is_late(self) -> bool:
+        """Whether the row that is written every second has not come."""
+        return time.monotonic() - max(self.confirmed_s, self._began_s) > LATE_AFTER_S
+
     def _run(self) -> None:
+        told = ""
         while not self._stopping.is_set():
             try:
                 link = self._links.connect()
             except Exception as error:
-                logger.warning("the database at %s is away: %s", self._links.name, _line(error))
-                self._stopping.wait(10 * RETRY_EVERY_S)
+                if told != (told := _line(error)):
+                    logger.warning("the database at %s is away: %s", self._links.name, told)
+                self._stopping.wait(2 * RETRY_EVERY_S)
                 continue
+            told = ""
             try:
                 self._attend(link)
             except Exception as error:

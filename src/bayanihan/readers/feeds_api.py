@@ -28,6 +28,7 @@ from bayanihan.core import feed_delta
 from bayanihan.core.feed_delta import Delta
 from bayanihan.core.marking import Viewer, viewer_in
 from bayanihan.errors import BayanihanError, Refused
+from bayanihan.ledger import GoingOn
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +109,10 @@ class Version(Protocol):
         """The sealed position."""
 
     @property
+    def position(self) -> int:
+        """How far the record was folded for it."""
+
+    @property
     def level(self) -> str:
         """The strictest TLP level inside."""
 
@@ -167,8 +172,13 @@ class Counter:
         """The result of `work`, done by one of the makers."""
         return await asyncio.get_running_loop().run_in_executor(self._makers, work, *arguments)
 
-    async def version(self, feed: str, audiences: Sequence[int], whose: Any) -> Version:
-        """The present version, or the last good one while that takes long or has no room."""
+    async def version(
+        self, feed: str, audiences: Sequence[int], whose: Any, shown: int = 0
+    ) -> Version:
+        """The present version, or the last good one while that takes long or has no room.
+
+        `shown` is how far the asker has seen: what is older is not for them.
+        """
         at_us = self._now_us()
         found = self._source.ready(feed, audiences, at_us, whose)
         if found is not None:
@@ -177,7 +187,7 @@ class Counter:
         making = asyncio.ensure_future(
             self.made(self._source.version, feed, audiences, at_us, whose)
         )
-        if good is None:
+        if good is None or good.position < shown:
             return await making
         await asyncio.wait([making], timeout=PATIENCE_S)
         if not making.done():
@@ -221,6 +231,7 @@ def routes(
     rights: Callable[[Viewer], Sequence[int]],
     now_us: Callable[[], int],
     match_row: Row | None = None,
+    going_on: GoingOn | None = None,
 ) -> list[HTTPRouteHandler]:
     """The handlers.
 
@@ -229,6 +240,7 @@ def routes(
         rights: the ids of the audiences that a viewer may see.
         now_us: the clock, UTC microseconds.
         match_row: what the listing says of the viewer's match list, an exercise's or not.
+        going_on: how far an asker has seen, where other nodes serve the same record.
     """
     counter = Counter(source, now_us)
 
@@ -253,9 +265,13 @@ def routes(
         audiences = rights(viewer)
         whose = source.whose(viewer, profile)
         path = feed.removeprefix("/")
-        found = await counter.version(source.feed_of(path), audiences, whose)
+        condition = request.headers.get("if-none-match", "")
+        shown = going_on.shown(condition, since) if going_on else 0
+        if going_on:
+            await going_on.reach(shown)
+        found = await counter.version(source.feed_of(path), audiences, whose, shown)
         headers = headers_of(found)
-        if matches(request.headers.get("if-none-match", ""), found.etag):
+        if matches(condition, found.etag):
             return Response(b"", status_code=304, headers=headers, media_type=found.media_type)
         body, name = _file(found, path), path
         if since:

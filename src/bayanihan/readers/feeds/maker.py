@@ -315,12 +315,14 @@ class Maker:
         held, held_total = board.held()
         rest, rest_total = board.not_expressed(stock)
         content = (stock.changed_us, held_total, rest_total, board.content())
+        cursor = self._seal(stock.position)
         heading = Heading(
             feed=key.feed,
             exercise=exercise,
             level=strictest(set(board.levels) or {"clear"}),
-            cursor=self._seal(stock.position),
-            version=self._tag((key, stock.position, content)),
+            cursor=cursor,
+            # It begins with the cursor, so that any node can tell how far its holder has seen.
+            version=cursor + self._tag((key, stock.position, content)),
             changed_us=stock.changed_us,
             items=board.levels.total(),
             held=held_total,
