@@ -29,9 +29,12 @@ PAGE_LIMIT = 500
 _AGAIN_S = 1.0
 # How many positions one step of the loop covers.
 STEP = 512
-# While the record grows the loop rests as long as a step took: what came meanwhile goes out
-# in one write each, and who reads does not stop who reports.
-_REST_AT_MOST_S = 0.05
+# While the record grows the loop rests so many times as long as a step took: what came
+# meanwhile goes out in one write each, and who reads does not stop who reports. Only as long
+# where more than a step is left: a stream that is behind is not held back further.
+_REST_FACTOR = 3.0
+_REST_FACTOR_BEHIND = 1.0
+_REST_AT_MOST_S = 0.2
 _KINDS = ("object", "withdrawn", "erased")
 
 
@@ -146,8 +149,10 @@ class Broadcast:
             if self._ledger.length > self.position:
                 began_s = loop.time()
                 await self._step()
-                if self._ledger.length > self.position:
-                    await asyncio.sleep(min(loop.time() - began_s, _REST_AT_MOST_S))
+                if left := self._ledger.length - self.position:
+                    factor = _REST_FACTOR if left <= STEP else _REST_FACTOR_BEHIND
+                    rest_s = factor * (loop.time() - began_s)
+                    await asyncio.sleep(min(rest_s, _REST_AT_MOST_S))
             self.failed = None
             if loop.time() >= beat_s:
                 # By its own clock: were it sent for want of news alone, a reader could tell
