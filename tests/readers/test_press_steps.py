@@ -13,18 +13,34 @@ import pytest
 from bayanihan.core import moment
 from bayanihan.core.feed_delta import apply
 from bayanihan.core.marking import PUBLIC, Viewer
-from bayanihan.readers.feeds import FORMATS, Format, Press, Rendered, misp_events, rule_ids
+from bayanihan.readers.feeds import (
+    FORMATS,
+    Format,
+    Press,
+    Rendered,
+    misp_events,
+    newest_lines,
+    rule_ids,
+)
 from bayanihan.readers.feeds import stock as stocks
+from bayanihan.readers.feeds.format import ADDRESSES, EXERCISE_PREFIX, Item
+from bayanihan.readers.feeds.format import NAMES as NAME_TYPES
 from bayanihan.readers.feeds.judge import Judge
 from tests.readers.record import CLEAR, GREEN, NEVER_BLOCK, SG, START_US, Record
 
 SECOND_US = 1_000_000
 
 # Of small limits, so that cuts happen.
-SMALL = msgspec.structs.replace(FORMATS["paloalto-domain.edl"], name="small.edl", limit=4)
+SMALL = msgspec.structs.replace(FORMATS["paloalto-domain.edl"], name="small.edl", limit=3)
+# Of names and addresses, which are ranked among each other.
+MIXED = msgspec.structs.replace(
+    SMALL, name="mixed.edl", types=ADDRESSES | NAME_TYPES | {"url"}, limit=5
+)
+# Two URLs of one line, for one place.
+PAGE = msgspec.structs.replace(FORMATS["paloalto-url.edl"], name="page.edl", limit=1)
 # Formats in which one item's lines depend on others'.
-DEPENDENT = ("suricata.rules", "yara.yar", "misp/manifest.json")
-MADE: dict[str, Format] = {**FORMATS, SMALL.name: SMALL}
+DEPENDENT = ("suricata.rules", "yara.yar", "misp/manifest.json", "small.edl", "mixed.edl")
+MADE: dict[str, Format] = {**FORMATS, **{each.name: each for each in (SMALL, MIXED, PAGE)}}
 
 NAMES = (
     *("evil-one.com", "a.evil-one.com", "b.a.evil-one.com", "evil-two.com", "x.evil-two.com"),
@@ -131,6 +147,8 @@ def both(record: Record, press: Press, fresh: Press, feed: str, viewer: Viewer) 
     )
     assert found == wanted
     assert set(made.held) == set(right.held)
+    if MADE[feed.removeprefix(EXERCISE_PREFIX)].limit:
+        assert made.not_expressed == right.not_expressed
     return made
 
 
@@ -148,6 +166,34 @@ def test_a_change_is_no_walk(record: Record, monkeypatch: pytest.MonkeyPatch) ->
     later = record.press.version("rpz.zone", rights, found.next_change_us)
     assert later.items == 30
     assert walks == []
+
+
+def test_a_change_of_a_full_list_costs_what_gains_or_loses_a_place(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in range(1, 29):
+        record.push(
+            f"[domain-name:value = 'n{day}.evil.com']", valid_from=f"2026-01-{day:02}T00:00:00Z"
+        )
+    press, asked, rights = pressed(record), list[str](), record.rights(PUBLIC)
+    press.version(SMALL.name, rights, record.now_us)
+    lines = newest_lines.NewestLines._lines
+
+    def noted(self: newest_lines.NewestLines, item: Item) -> list[bytes]:
+        asked.append(item.value)
+        return lines(self, item)
+
+    monkeypatch.setattr(newest_lines.NewestLines, "_lines", noted)
+    newer = record.push("[domain-name:value = 'new.evil.com']", valid_from="2026-02-01T00:00:00Z")
+    found = press.version(SMALL.name, rights, record.now_us)
+    assert asked == ["new.evil.com", "n26.evil.com"]
+    assert (found.items, found.not_expressed_total) == (3, 26)
+    record.withdraw(newer)
+    found = press.version(SMALL.name, rights, record.now_us)
+    assert asked[2:] == ["new.evil.com", "n26.evil.com"]
+    assert (found.items, found.not_expressed_total) == (3, 25)
+    assert found.body == pressed(record).version(SMALL.name, rights, record.now_us).body
+    press.close()
 
 
 def test_a_name_above_takes_the_lines_of_those_below_and_gives_them_back(record: Record) -> None:

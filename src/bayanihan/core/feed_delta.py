@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -87,20 +87,7 @@ def ends_chunk(line: bytes) -> bool:
 
 def parts(head: Sequence[str], lines: Iterable[str], tail: Sequence[str], end: str = "\n") -> Parts:
     """A file of these lines, given without their ends. `lines` ascend, each comes once."""
-    chunks: list[bytes] = []
-    chunk: list[bytes] = []
-    between = end.encode()
-    for line in lines:
-        text = line.encode()
-        chunk.append(text)
-        if ends_chunk(text):
-            chunk.append(b"")
-            chunks.append(between.join(chunk))
-            chunk = []
-    if chunk:
-        chunk.append(b"")
-        chunks.append(between.join(chunk))
-    return assembled(head, chunks, tail)
+    return assembled(head, _chunks([line.encode() for line in lines], end.encode()), tail)
 
 
 def assembled(head: Sequence[str], chunks: Sequence[bytes], tail: Sequence[str]) -> Parts:
@@ -123,14 +110,9 @@ def apply(body: bytes, delta: Delta) -> bytes:
     Raises:
         Refused: `bad-value` when the result has another digest: fetch the whole file.
     """
-    lines = body.decode().split("\n")[:-1]
-    end = len(lines) - delta.tail_lines
-    if delta.head_lines < 0 or delta.tail_lines < 0 or end < delta.head_lines or not delta.end:
-        raise Refused("bad-value", "The file is not one that this delta changes", where="since")
-    kept = set(_of_texts(lines[delta.head_lines : end], delta.end))
-    kept.difference_update(delta.removed)
-    kept.update(delta.added)
-    result = parts(delta.head, sorted(kept), delta.tail, delta.end)
+    begin, stop = _between(body, delta)
+    lines = _merged(_lines(body, begin, stop, delta.end.encode()), delta)
+    result = assembled(delta.head, _chunks(lines, delta.end.encode()), delta.tail)
     if result.digest != delta.digest:
         raise Refused("bad-value", "The changed file has another digest", where="digest")
     return result.body()
@@ -141,11 +123,60 @@ def signed_text(feed: str, cursor: str, digest: str) -> bytes:
     return f"bayanihan-feed-1\n{feed}\n{cursor}\n{digest}\n".encode()
 
 
-def _of_texts(lines: list[str], end: str) -> list[str]:
-    """What ends with `end` each, from lines that end with an end of line each."""
-    if end == "\n":
-        return lines
-    return "".join([f"{line}\n" for line in lines]).split(end)[:-1]
+def _between(body: bytes, delta: Delta) -> tuple[int, int]:
+    """Where the lines between head and tail begin and stop."""
+    wrong = Refused("bad-value", "The file is not one that this delta changes", where="since")
+    if delta.head_lines < 0 or delta.tail_lines < 0 or not delta.end:
+        raise wrong
+    begin, stop = 0, body.rfind(b"\n") + 1
+    for _ in range(delta.head_lines):
+        begin = body.find(b"\n", begin) + 1
+        if not begin:
+            raise wrong
+    for _ in range(delta.tail_lines):
+        if stop <= begin:
+            raise wrong
+        stop = body.rfind(b"\n", 0, stop - 1) + 1
+    if stop < begin:
+        raise wrong
+    return begin, stop
+
+
+def _lines(body: bytes, begin: int, stop: int, end: bytes) -> Iterator[bytes]:
+    """The lines between two places, one at a time: a file may be large."""
+    while (at := body.find(end, begin, stop)) >= 0:
+        yield body[begin:at]
+        begin = at + len(end)
+
+
+def _merged(lines: Iterable[bytes], delta: Delta) -> Iterator[bytes]:
+    """Ascending lines with those that shall be there, and without those that shall not."""
+    removed = {line.encode() for line in delta.removed}
+    added = sorted({line.encode() for line in delta.added})
+    removed.difference_update(added)
+    at = 0
+    for line in lines:
+        while at < len(added) and added[at] <= line:
+            if added[at] < line:
+                yield added[at]
+            at += 1
+        if line not in removed:
+            yield line
+    yield from added[at:]
+
+
+def _chunks(lines: Iterable[bytes], end: bytes) -> list[bytes]:
+    """Lines as chunks, each line with its end."""
+    chunks: list[bytes] = []
+    chunk: list[bytes] = []
+    for line in lines:
+        chunk.append(line)
+        if ends_chunk(line):
+            chunks.append(end.join((*chunk, b"")))
+            chunk = []
+    if chunk:
+        chunks.append(end.join((*chunk, b"")))
+    return chunks
 
 
 def _joined(lines: Sequence[str]) -> bytes:

@@ -3,7 +3,7 @@
 Made by one walk through the stock, then brought further by what changed there. A name that
 another one covers has no lines, so a change of a name is a change of the names below it too.
 Which lines an item has is a `Writer`'s to say, who also knows where one item's depend on
-another's. Only the newest so many for a device are made anew as a whole.
+another's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bayanihan.core.observables import Observable
 from bayanihan.readers.feeds.format import Format, Item, Writer, waits, why_not
 from bayanihan.readers.feeds.left_out import LISTED_LIMIT, LeftOut, Listed, shown
 from bayanihan.readers.feeds.lines import Lines
+from bayanihan.readers.feeds.newest_lines import NewestLines
 from bayanihan.readers.feeds.numbered_lines import NumberedLines
 from bayanihan.readers.feeds.plain_lines import PlainLines
 from bayanihan.readers.feeds.rival_lines import RivalLines
@@ -46,10 +47,8 @@ class Board:
         # What came inside since the last `ask`; None before one, and after a walk.
         self._since_asked: dict[str, Item] | None = None
         self._levels: Counter[str] = Counter()
-        self._kept: Counter[str] = Counter()
         self._held = Listed()
         self._refused = Listed()
-        self._cut = Listed()
         self._poison: Poison = {}
         self._poison_next: Poison = {}
         self._number = -1
@@ -57,7 +56,7 @@ class Board:
     @property
     def levels(self) -> Counter[str]:
         """How many items it carries of each TLP level."""
-        return self._kept if self._cut.total else self._levels - self.writer.lost
+        return self._levels - self.writer.lost
 
     def advance(self, stock: Stock, poison: Poison) -> None:
         """Bring it to the stock as it is; `poison` is what the engine refuses, with the reasons."""
@@ -115,26 +114,26 @@ class Board:
         types = {type_ for (type_, _), count in stock.counts.items() if count} - self.format.types
         total = sum(count for (type_, _), count in stock.counts.items() if type_ in types)
         beaten = self.writer.refused
-        listed = self._refused.listed() + beaten.listed() + self._cut.listed()
+        listed = self._refused.listed() + beaten.listed()
         # What points to a person is counted, and shown to nobody here: see `match_list`.
         for item in stock.first_of(types.difference(IDENTIFIERS), LISTED_LIMIT):
             why = why_not(item.type, self.format.types)
             listed.append(LeftOut(shown(item.type, item.value), item.type, why, item.ids[0]))
         listed += [LeftOut(each.text, "pattern", each.why, each.object_id) for each in stock.rest]
-        total += self._refused.total + beaten.total + self._cut.total + stock.rest_total
+        total += self._refused.total + beaten.total + stock.rest_total
         return listed[:LISTED_LIMIT], total
 
     def _make(self, stock: Stock, poison: Poison) -> bool:
         """By a walk; False where the stock was made anew meanwhile."""
         self._levels = Counter()
-        self._held, self._refused, self._cut = Listed(), Listed(), Listed()
+        self._held, self._refused = Listed(), Listed()
         self.news = self._since_asked = None
         self._number, self._poison, self._poison_next = -1, poison, poison
         self.writer.clear()
         walk = Walk(stock)
         for page in walk.pages():
             for item in page:
-                if self._take(item, 1) and not self.format.limit:
+                if self._take(item, 1):
                     self.writer.walk(item)
         self.lines = self._of(self.writer.walked())
         with stock.lock:
@@ -146,27 +145,6 @@ class Board:
 
     def _of(self, lines: list[bytes]) -> Lines:
         return Lines(lines, self.format.end.encode())
-
-    def _cut_to(self, stock: Stock) -> None:
-        """The newest, as many as the device takes; this costs what the device takes."""
-        lines: list[bytes] = []
-        self._kept, self._cut = Counter(), Listed()
-        over = self._levels.total() - self.format.limit
-        reason = (
-            f"The device takes {self.format.limit} items, and this is older than those it gets."
-        )
-        for item in stock.newest(self.format.types):
-            if self._standing(item) is not None:
-                continue
-            if self._kept.total() < self.format.limit:
-                self._kept[item.level] += 1
-                lines += [line.encode() for line in self.format.lines(item)]
-            elif self._cut.total < min(over, LISTED_LIMIT):
-                self._cut.add(place(item.type, item.value), item, reason)
-            else:
-                break
-        self._cut.total = max(0, over)
-        self.lines = self._of(sorted(set(lines)))
 
     def _change(self, stock: Stock, changes: Iterable[Change]) -> None:
         """What changed, in order."""
@@ -184,12 +162,7 @@ class Board:
                 self.writer.note(change.new, 1)
         self._poison = self._poison_next
         self._number = stock.number
-        over = self._cut.total or self._levels.total() > self.format.limit
-        if self.format.limit and (over or not self.lines.chunks):
-            self.writer.clear()
-            self._cut_to(stock)
-        else:
-            self.lines.edit(self.writer.settled(stock, self.lines.has))
+        self.lines.edit(self.writer.settled(stock, self.lines.has))
 
     def _is_inside(self, item: Item) -> bool:
         return self._standing(item) is None
@@ -241,6 +214,8 @@ def _writer_of(format_: Format, hub: str, feed: str, inside: Callable[[Item], bo
         return NumberedLines(format_.rules, hub)
     if format_.rival is not None:
         return RivalLines(format_, format_.rival)
+    if format_.limit:
+        return NewestLines(format_, inside)
     return PlainLines(format_, inside)
 
 

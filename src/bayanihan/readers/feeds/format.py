@@ -89,6 +89,10 @@ class Heading(msgspec.Struct, frozen=True):
     hub: str = "bayanihan"
 
 
+# The newest item has the lowest: when it began to hold, as a negative number, and its place.
+Rank = tuple[int, str]
+
+
 class Around(Protocol):
     """What the items stand among. See `stock.Stock`."""
 
@@ -97,6 +101,12 @@ class Around(Protocol):
 
     def below(self, name: str) -> Iterable[Item]:
         """The domain names below one."""
+
+    def newest(self, types: Collection[str], start: Rank) -> Iterable[Item]:
+        """The items of some types from a rank on, the newest first."""
+
+    def oldest(self, types: Collection[str], end: Rank | None) -> Iterable[Item]:
+        """The items of some types before a rank, or all of them, the oldest first."""
 
 
 class Writer(ABC):

@@ -8,6 +8,7 @@ a queue in order of time, not from a walk.
 
 from __future__ import annotations
 
+import heapq
 import threading
 import weakref
 from bisect import bisect_right
@@ -21,7 +22,7 @@ import msgspec
 from bayanihan.errors import Unavailable
 from bayanihan.readers.active import FOREVER_US, ActiveItem, NotBlockable, Reading, together
 from bayanihan.readers.feeds.decide import Decision
-from bayanihan.readers.feeds.format import Item
+from bayanihan.readers.feeds.format import Item, Rank
 from bayanihan.readers.feeds.private_file import is_full, no_room, private
 from bayanihan.readers.feeds.whose import Whose
 
@@ -32,6 +33,7 @@ CHANGES_LIMIT = 20_000
 WALK_SHARE = 4
 WALK_MIN = 2_000
 PAGE_ITEMS = 1_000
+_FEW_ITEMS = 100
 KEPT_LIMIT = 16
 
 # The audiences seen, by whom, and whether it is the exercise's.
@@ -41,17 +43,17 @@ _PART = "\x1f"
 _BEHIND_PART = "\x20"
 _SCHEMA = """
 CREATE TABLE items (
-    place TEXT PRIMARY KEY, type TEXT NOT NULL, mode TEXT NOT NULL, from_us INTEGER NOT NULL,
+    place TEXT PRIMARY KEY, type TEXT NOT NULL, mode TEXT NOT NULL, rank INTEGER NOT NULL,
     again_us INTEGER NOT NULL, item TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE raw (
-    place TEXT, type TEXT, mode TEXT, from_us INTEGER, again_us INTEGER, item TEXT
+    place TEXT, type TEXT, mode TEXT, rank INTEGER, again_us INTEGER, item TEXT
 );
 CREATE TABLE rest (object_id TEXT, from_us INTEGER, until_us INTEGER, item TEXT);
 """
 _INDEXES = """
 CREATE INDEX IF NOT EXISTS items_again ON items (again_us) WHERE again_us < 9223372036854775807;
-CREATE INDEX IF NOT EXISTS items_newest ON items (from_us DESC, place) WHERE mode <> 'later';
+CREATE INDEX IF NOT EXISTS items_newest ON items (type, rank, place) WHERE mode <> 'later';
 CREATE INDEX IF NOT EXISTS rest_of ON rest (object_id);
 """
 _PAGE = """
@@ -214,15 +216,22 @@ class Stock:
         for (text,) in rows:
             yield _item(text)
 
-    def newest(self, types: Collection[str]) -> Iterator[Item]:
-        """The items of some types, those that began to hold last first."""
-        last: tuple[int, str] = (FOREVER_US, "")
-        while True:
-            rows = self._rows(_NEWEST, (last[0], *last, PAGE_ITEMS))
-            if not rows:
-                return
-            last = rows[-1][:2]
-            yield from (_item(row[3]) for row in rows if row[2] in types)
+    def newest(self, types: Collection[str], start: Rank) -> Iterator[Item]:
+        """The items of some types from a rank on, those that began to hold last first."""
+        found = heapq.merge(*[self._ranked(_NEWEST, type_, start) for type_ in types])
+        return (_item(text) for _, _, text in found)
+
+    def oldest(self, types: Collection[str], end: Rank | None) -> Iterator[Item]:
+        """The items of some types before a rank, or all, those that began to hold first first."""
+        rows = [self._ranked(_OLDEST, type_, end or _LAST_RANK) for type_ in types]
+        return (_item(text) for _, _, text in heapq.merge(*rows, reverse=True))
+
+    def _ranked(self, query: str, type_: str, start: Rank) -> Iterator[tuple[int, str, str]]:
+        """The rows of one type in the order of a query, a few at a time."""
+        while rows := self._rows(query, (type_, *start, _FEW_ITEMS)):
+            yield from rows
+            at, last = rows[-1][:2]
+            start = (at, _next(last) if query == _NEWEST else last)
 
     def first_of(self, types: Iterable[str], limit: int) -> list[Item]:
         """The first items of some types."""
@@ -304,7 +313,7 @@ class Stock:
         for type_, value in sorted(values):
             at = place(type_, value)
             old = self._db.execute(
-                "SELECT place, type, mode, from_us, again_us, item FROM items WHERE place = ?",
+                "SELECT place, type, mode, rank, again_us, item FROM items WHERE place = ?",
                 (at,),
             ).fetchone()
             row = self._row(reading.naming(type_, value, now_us), now_us)
@@ -359,7 +368,7 @@ class Stock:
             place(found.type, found.value),
             found.type,
             decision.mode,
-            found.valid_from_us,
+            -found.valid_from_us,
             min(again_us, decision.until_us),
             msgspec.json.encode(item).decode(),
         )
@@ -415,10 +424,15 @@ FROM rest
 _NEXT = "SELECT min(again_us) FROM items WHERE again_us < 9223372036854775807"
 _INTO = {"raw": "INSERT INTO raw VALUES", "items": "INSERT INTO items VALUES"}
 _NEWEST = """
-SELECT from_us, place, type, item FROM items
-WHERE mode <> 'later' AND from_us <= ? AND (from_us < ? OR place > ?)
-ORDER BY from_us DESC, place LIMIT ?
+SELECT rank, place, item FROM items
+WHERE type = ? AND mode <> 'later' AND (rank, place) >= (?, ?) ORDER BY rank, place LIMIT ?
 """
+_OLDEST = """
+SELECT rank, place, item FROM items
+WHERE type = ? AND mode <> 'later' AND (rank, place) < (?, ?)
+ORDER BY rank DESC, place DESC LIMIT ?
+"""
+_LAST_RANK: Rank = (FOREVER_US, "")
 
 
 def _unmade() -> Unavailable:
@@ -430,6 +444,21 @@ def place(type_: str, value: str) -> str:
     if type_ == "domain":
         value = "".join([f"{label}{_PART}" for label in reversed(value.split("."))])
     return f"{type_}{_PART}{value}"
+
+
+def rank(item: Item) -> Rank:
+    """Where an item stands among all, the newest first."""
+    return -item.valid_from_us, _place_of(item)
+
+
+def behind(item: Item) -> Rank:
+    """The rank behind an item's, before every other."""
+    return -item.valid_from_us, _next(_place_of(item))
+
+
+def _next(at: str) -> str:
+    """The first place behind a place."""
+    return f"{at}\0"
 
 
 def _place_of(item: Item) -> str:
