@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import statistics
 import tempfile
 import time
 import uuid
@@ -36,6 +37,7 @@ BATCH = 1_000
 TOLD_EVERY = 100_000
 
 _SCREENED = 200_000
+_ASKED = 5
 _MIB = 1024 * 1024
 _BEGAN_S = time.perf_counter()
 _Result = TypeVar("_Result")
@@ -95,7 +97,9 @@ class Bench:
         first, make_s = timed(lambda: self.press.version(feed, rights, now_us))
         self.fill(CHANGES)
         second, remake_s = timed(lambda: self.press.version(feed, rights, now_us))
-        delta, delta_s = timed(lambda: self._delta(second, rights, first.cursor))
+        # A tenth of a millisecond: one switch of threads beside it would be all that is seen.
+        told = [timed(lambda: self._delta(second, rights, first.cursor)) for _ in range(_ASKED)]
+        delta, delta_s = told[0][0], statistics.median([seconds for _, seconds in told])
         if delta is not None and not _leads(apply(first.body, delta), second.pieces()):
             raise AssertionError(f"the delta of {feed} leads elsewhere")
         return Made(
