@@ -25,7 +25,7 @@ def test_pull_fetches_everything_once_and_goes_on(
     assert code == 0
     lines = (tmp_path / "all.jsonl").read_bytes().split(b"\n")
     found = [json.loads(line) for line in lines if line]
-    assert f"{len(found)} objects" in err
+    assert f"objects: {len(found)}" in err
     assert [each for each in found if each in objects] == objects
     assert len({json.dumps(each) for each in found}) == len(found)
     later = indicator()

@@ -73,7 +73,7 @@ def test_a_backup_goes_into_an_empty_database(own_hub: RunningHub, databases: Da
     words = ("restore", folder / "b.tar", "--data", folder / "new", "--store", address)
     done = command(*words, "--erasures", hub.data / "erasures.jsonl")
     assert done.returncode == 0, done.stderr
-    assert b"1 bodies erased again" in done.stdout
+    assert b"erased again: 1," in done.stdout
     assert not (folder / "new" / "ledger.db").exists(), "no second copy that erasures miss"
     check(address)
     again = command(*words)

@@ -79,7 +79,7 @@ def restore(
         print(as_json_text({**told, **done}))
     else:
         print(f"{told['size']} entries{when}, root {told['root']}")
-        print(f"{again.erased} bodies erased again, {again.withdrawn} objects withdrawn again")
+        print(f"erased again: {again.erased}, withdrawn again: {again.withdrawn}")
         print(f"restore: ok, {shown(address) if address else data}")
 
 

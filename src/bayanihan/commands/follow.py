@@ -216,7 +216,7 @@ def pull(
             taken += len(page.objects)
             if not page.more or (limit and taken >= limit):
                 break
-    print(f"{taken} objects", file=sys.stderr)
+    print(f"objects: {taken}", file=sys.stderr)
 
 
 def _opened(out: Path | None) -> BinaryIO:
