@@ -19,8 +19,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from bench.load import quantile
-from bench.subscribers import Answer, Order, raise_file_limit
+from bench.subscribers import Answer, Order, raise_file_limit, rounds_of
 from bench.wire import Connection, Target, answer_size, split
 from bench.workload import Workload
 
@@ -31,7 +30,6 @@ _OPEN_AT_ONCE = 500
 _RECEIVE_BYTES = 1 << 18
 _WITHIN_S = 60.0
 _AGAIN_S = 0.02
-_PAUSE_S = 0.03
 
 
 class Pollers:
@@ -71,20 +69,7 @@ class Pollers:
 
     def rounds(self, count: int) -> Answer:
         """Submit `count` indicators one by one, and time each at every subscriber."""
-        medians, lasts, missed = [], [], 0
-        for _ in range(count):
-            times_s = self._round()
-            missed += len(self._sockets) - len(times_s)
-            medians.append(quantile(times_s, 0.5))
-            lasts.append(max(times_s, default=0.0))
-            time.sleep(_PAUSE_S)
-        return {
-            "p50_ms": quantile(medians, 0.5) * 1e3,
-            "last_ms": quantile(lasts, 0.5) * 1e3,
-            "worst_ms": max(lasts) * 1e3,
-            "missed": missed,
-            "deliveries": count * len(self._sockets),
-        }
+        return rounds_of(self._round, count, len(self._sockets))
 
     def _round(self) -> list[float]:
         made = self._workload.indicator()
