@@ -51,6 +51,8 @@ def rounds_of(one: Callable[[], list[float]], count: int, crowd: int) -> Answer:
 
     Args:
         one: a round; the times at which each of the crowd had it, in s.
+        count: how many rounds.
+        crowd: how many there are in the crowd.
     """
     medians, lasts, missed = [], [], 0
     for _ in range(count):
