@@ -17,18 +17,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import repeat
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bayanihan.sandbox.answer import Question
+from bayanihan.sandbox.answer import NoAnswer, Question
 from bayanihan.sandbox.attest import decode_envelope, sign, statement_of
 from bayanihan.sandbox.corpus import Card, Corpus, Item, write_folder
 from bayanihan.sandbox.isolate import Isolator, Limits, Stage, isolator_of, strongest
 from bayanihan.sandbox.isolate.process import descendants
 from bayanihan.sandbox.journal import Journal
 from bayanihan.sandbox.manifest import read_manifest
+from bayanihan.sandbox.pace import ALONE, MOST_AHEAD
 from bayanihan.sandbox.result import read_result
+from bayanihan.sandbox.shift import BATCH_ITEMS
 from bayanihan.sandbox.tool import Tool, ToolFile, digest_of, load_tool
 from bayanihan.sandbox.trust import Authority, Trust, verify
 from bayanihan.sandbox.worker import Worker
@@ -64,12 +67,25 @@ def trivial(each: str = "pass") -> Tool:
     return Tool(read_manifest(data), files, digest_of(files))
 
 
-def rate_of(worker: Worker, items: int) -> float:
-    """Items a second, one after another."""
+def rate_of(worker: Worker, items: int, ahead: int = MOST_AHEAD) -> float:
+    """Items a second, in batches as a trial asks a quick tool: some alone, the rest ahead.
+
+    Args:
+        worker: is asked.
+        items: how many.
+        ahead: how many are on their way; 1 asks each alone.
+    """
     question = Question("1", "sms", "Your parcel is held, pay today: https://x.example/1")
-    begun = time.perf_counter()
-    for _ in range(items):
-        worker.ask(question)
+    begun, left = time.perf_counter(), items
+    while left:
+        batch = min(left, BATCH_ITEMS)
+        alone = batch if ahead == 1 else min(batch, ALONE)
+        for _ in range(alone):
+            worker.ask(question)
+        for answer in worker.ask_ahead(repeat(question, batch - alone), ahead):
+            if isinstance(answer, NoAnswer):
+                raise answer
+        left -= batch
     return items / (time.perf_counter() - begun)
 
 

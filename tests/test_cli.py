@@ -59,6 +59,16 @@ def test_the_list_of_verbs_says_what_each_is_for(
     assert silent == []
 
 
+@pytest.mark.parametrize("words", GROUPED, ids=" ".join)
+def test_the_list_of_a_group_says_what_each_is_for(
+    words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = run(capfd, *words, "--help")[1]
+    mine = [more[-1] for more in verbs() if more[:-1] == words]
+    assert mine
+    assert [name for name in mine if not re.search(rf"│ {name} +\w", out)] == []
+
+
 WRONG = [
     ["nosuch"],
     ["--nosuch"],

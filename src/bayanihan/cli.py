@@ -62,8 +62,9 @@ def main(arguments: list[str] | None = None) -> None:
         words = ["/dev/stdin" if word == "-" else word for word in words]
     if not words or words[0] in app.help_flags:
         # The list of verbs says what each is for; only then are all of them loaded.
-        for name in COMMANDS:
-            app[name]
+        _load(app)
+    elif words[0] in COMMANDS and all(word in app.help_flags for word in words[1:]):
+        _load(app[words[0]])
     try:
         code = app(words, exit_on_error=False, print_error=True)
         sys.stdout.flush()
@@ -80,6 +81,12 @@ def main(arguments: list[str] | None = None) -> None:
         print(as_text(told), file=sys.stderr)
         sys.exit(2 if told.code == "wrong-use" else 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _load(group: App) -> None:
+    """Load every verb of a group, so that a list of them says what each is for."""
+    for name in group:
+        group[name]
 
 
 def told_as(error: Exception) -> BayanihanError:

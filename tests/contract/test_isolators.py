@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from bayanihan.errors import Refused
-from bayanihan.sandbox.answer import Question
+from bayanihan.sandbox.answer import NoAnswer, Question
 from bayanihan.sandbox.isolate import LEVELS, Isolator, Limits, Stage, isolator_of
-from bayanihan.sandbox.worker import NoAnswer, Worker
+from bayanihan.sandbox.worker import Worker
 from tests.sandbox.tools import EACH, answering, isolator_or_skip, tool_of
 
 # Runs what the item says and tells what came of it.

@@ -120,8 +120,8 @@ def test_an_answer_that_is_sent_twice_counts_once(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [Answered(3, "m", 1, None), Answered(0, "x", 1, None), Answered(0, "m", None, None),
-            Answered(0, "m", 1, "timeout"), Answered(0, "x", 5, "timeout")],
+    "row", [Answered(3, "m", 1, None), Answered(0, "x", 1, None), Answered(0, "m", 1, "timeout"),
+            Answered(0, "m", None, "timeout"), Answered(0, "x", 5, "timeout")],
 )  # fmt: skip
 def test_what_is_no_answer_to_the_shard_is_refused_whole(row: Answered, scene: Scene) -> None:
     name = scene.offered(offer_of())

@@ -17,7 +17,7 @@ import pytest
 
 from bayanihan import cli
 from bayanihan.errors import Refused
-from bayanihan.sandbox.answer import Question
+from bayanihan.sandbox.answer import NoAnswer, Question
 from bayanihan.sandbox.attest import check_result
 from bayanihan.sandbox.corpus import Corpus, read_folder
 from bayanihan.sandbox.isolate import Bubblewrap, Limits, Stage
@@ -26,7 +26,7 @@ from bayanihan.sandbox.remote.proxy import MOST_ANSWERED_BYTES, host_of
 from bayanihan.sandbox.remote.retired import check_disclosable, disclosures, retire
 from bayanihan.sandbox.result import read_result
 from bayanihan.sandbox.shift import open_corpus
-from bayanihan.sandbox.worker import NoAnswer, Worker
+from bayanihan.sandbox.worker import Worker
 from tests.sandbox.test_trial import small_corpus
 from tests.sandbox.tools import EACH, isolator_or_skip, tool_of, write_tool
 

@@ -103,6 +103,7 @@ def test_a_trial_from_command_to_page(
     }  # fmt: skip
     cost = result["performance"]
     assert 0 < cost["p50_us"] <= cost["p95_us"] <= cost["p99_us"] <= cost["longest_us"]
+    assert cost["timed"] == 40
     assert cost["peak_memory_bytes"] > 1 << 20
     assert cost["cold_start_s"] > 0
     html = (tmp_path / "report.html").read_text()

@@ -63,7 +63,8 @@ def show_result(result: Result, out: Path, report: Path) -> None:
     for sentence in result.honesty.told:
         print(f"  NOTE: {one_line(sentence)}.")
     cost = result.performance
-    print(f"  cost                {cost.p50_us / 1000:.2f} ms an item (median), cold start "
+    timed = f"{cost.p50_us / 1000:.2f} ms an item (median of {cost.timed:,} timed)"
+    print(f"  cost                {timed if cost.timed else 'no item was timed'}, cold start "
           f"{cost.cold_start_s:.2f} s, {cost.peak_memory_bytes >> 20} MiB")  # fmt: skip
     print(f"{out}: the result. {report}: the page.")
 

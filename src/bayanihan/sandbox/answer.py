@@ -1,8 +1,9 @@
 """The contract between harness and tool: JSON lines, one item in, one answer out.
 
 1. The tool starts, loads, trains, and then writes `{"ready":1}`.
-2. The harness writes one item on a line, and waits.
-3. The tool writes one answer on a line. It gets the next item only then.
+2. The harness writes items, one on a line. To a quick tool it may write up to 64 of them before
+   earlier ones are answered.
+3. The tool answers each item on a line, in their order, without waiting for the next one.
 4. The harness closes the tool's input; the tool ends.
 
 Whatever the tool writes to its standard error is kept for its author, at most the last 4 KiB.
@@ -57,6 +58,23 @@ class Ready(msgspec.Struct, frozen=True):
     """The tool's first line."""
 
     ready: int
+
+
+# Why an item has no answer.
+FAULTS = ("crashed", "timeout", "too-long", "not-an-answer", "wrong-id", "scratch-full")
+
+
+class NoAnswer(Exception):
+    """The tool did not answer an item as the contract asks.
+
+    Args:
+        fault: one of `FAULTS`.
+        told: what happened, for people.
+    """
+
+    def __init__(self, fault: str, told: str) -> None:
+        super().__init__(told)
+        self.fault = fault
 
 
 _answers = msgspec.json.Decoder(Answer)

@@ -192,7 +192,6 @@ class Book(Journal):
 def _check(row: Answered, first: int, last: int) -> None:
     if not first <= row.place < last:
         raise Refused("bad-value", f"The place {row.place} is not of this shard", where="rows")
-    if (row.verdict == "x") != (row.fault is not None) or (row.fault is None) != (
-        row.latency_us is not None
-    ):
-        raise Refused("bad-value", "An answer has a time, a fault has none", where="rows")
+    faulty = row.fault is not None
+    if (row.verdict == "x") != faulty or (faulty and row.latency_us is not None):
+        raise Refused("bad-value", "x is a fault, and a fault has no time", where="rows")

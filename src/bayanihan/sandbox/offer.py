@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from bayanihan.sandbox.answer import Question
+from bayanihan.sandbox.answer import FAULTS, Question
 from bayanihan.sandbox.isolate.limits import Limits
 from bayanihan.sandbox.manifest import Line
-from bayanihan.sandbox.worker import FAULTS
 
 Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
 Code = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
@@ -114,7 +113,7 @@ class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_li
     Attributes:
         place: of the item in this trial.
         verdict: m, b or x, which is a fault.
-        latency_us: from the item to its answer, in microseconds; null for a fault.
+        latency_us: from the item to its answer, in microseconds; null where nobody timed it.
         fault: why there is no answer.
     """
 

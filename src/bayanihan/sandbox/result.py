@@ -92,6 +92,7 @@ class Performance(msgspec.Struct, frozen=True):
         items_per_s: answers a second, one item after another.
         cold_start_s: from the start to the line that says ready, median, in seconds.
         peak_memory_bytes: the most that was in use.
+        timed: how many answers the times are from; a quick tool is timed on a part of them.
     """
 
     p50_us: int
@@ -101,6 +102,7 @@ class Performance(msgspec.Struct, frozen=True):
     items_per_s: float
     cold_start_s: float
     peak_memory_bytes: int
+    timed: int = 0
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -266,6 +266,7 @@ def performance_of(latencies_us: Sequence[int], cold_start_s: float, peak: int) 
         round(len(ordered) / total_s, 1) if total_s else 0.0,
         round(cold_start_s, 4),
         peak,
+        len(latencies_us),
     )
 
 

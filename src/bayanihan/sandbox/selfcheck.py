@@ -18,14 +18,14 @@ from pathlib import Path
 
 import msgspec
 
-from bayanihan.sandbox.answer import Question
+from bayanihan.sandbox.answer import NoAnswer, Question
 from bayanihan.sandbox.isolate import Isolator, Limits, Stage
 from bayanihan.sandbox.isolate.process import descendants, is_running
 from bayanihan.sandbox.tool import load_tool
-from bayanihan.sandbox.worker import NoAnswer, Worker
+from bayanihan.sandbox.worker import Worker
 
 LIMITS = Limits(
-    memory_bytes=256 << 20,
+    memory_bytes=128 << 20,
     processes=24,
     file_bytes=4 << 20,
     scratch_bytes=16 << 20,

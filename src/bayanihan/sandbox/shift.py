@@ -11,13 +11,14 @@ import hashlib
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from bayanihan.errors import BayanihanError, Refused, as_text
-from bayanihan.sandbox.answer import Question
+from bayanihan.sandbox.answer import Answer, NoAnswer, Question
 from bayanihan.sandbox.baselines import baselines
 from bayanihan.sandbox.corpus import Corpus, read_folder
 from bayanihan.sandbox.desk import Desk, LocalDesk
@@ -27,15 +28,18 @@ from bayanihan.sandbox.remote.retired import as_asked
 from bayanihan.sandbox.result import FAULT
 from bayanihan.sandbox.score import letter_of
 from bayanihan.sandbox.tool import Tool, load_tool
-from bayanihan.sandbox.worker import NoAnswer, Worker
+from bayanihan.sandbox.worker import Worker
 from bayanihan.sandbox.writing import shipped
 
-_BATCH_ITEMS = 256
-_BATCH_S = 1.0
+# Answers become durable in batches of so many items or so many seconds.
+BATCH_ITEMS = 256
+BATCH_S = 1.0
 # So many faults one after another, and the trial ends: the tool does not work at all.
 _MOST_FAULTS = 20
 
 Told = Callable[[int], None]
+# What a tool comes to on an item: verdict letter, microseconds where it was timed, fault.
+Outcome = tuple[str, int | None, str | None]
 
 
 def open_corpus(name: str, root: str = "") -> Corpus:
@@ -51,13 +55,28 @@ def open_corpus(name: str, root: str = "") -> Corpus:
     return as_asked(read_folder(folder), folder, root)
 
 
-def asked(worker: Worker, question: Question) -> tuple[str, int | None, str | None]:
-    """What a tool comes to on one item: verdict letter, microseconds, fault."""
+def asked(worker: Worker, question: Question) -> Outcome:
+    """What a tool comes to on one item that it is asked alone."""
     try:
         answer, took_us = worker.ask(question)
     except NoAnswer as error:
-        return FAULT, None, error.fault
+        return _outcome(error, None)
+    return _outcome(answer, took_us)
+
+
+def _outcome(answer: Answer | NoAnswer, took_us: int | None) -> Outcome:
+    if isinstance(answer, NoAnswer):
+        return FAULT, None, answer.fault
     return letter_of(answer.verdict), took_us, None
+
+
+def _within(places: Iterator[int], limit_s: float) -> Iterator[int]:
+    """Places until the time is up; the first one in any case."""
+    until = time.monotonic() + limit_s
+    for place in places:
+        yield place
+        if time.monotonic() > until:
+            return
 
 
 class Shift:
@@ -112,13 +131,25 @@ class Shift:
         self, rows: list[Row], worker: Worker, contestant: int, places: Iterator[int], failed: int
     ) -> int:
         """Answer one batch into `rows`; the faults that came in a row at its end."""
-        until = time.monotonic() + _BATCH_S
-        for place in islice(places, _BATCH_ITEMS):
-            rows.append((contestant, place, *asked(worker, self._desk.question(place))))
+        batch = _within(islice(places, BATCH_ITEMS), BATCH_S)
+        for place, found in self._found(worker, batch):
+            rows.append((contestant, place, *found))
             failed = self._failing(worker, rows[-1], failed)
-            if time.monotonic() > until:
-                break
         return failed
+
+    def _found(self, worker: Worker, places: Iterator[int]) -> Iterator[tuple[int, Outcome]]:
+        """What a tool comes to on a batch: items one by one and timed, then others at its pace."""
+        for place in islice(places, worker.pace.alone(BATCH_ITEMS)):
+            yield place, asked(worker, self._desk.question(place))
+        waiting: deque[int] = deque()
+
+        def questions() -> Iterator[Question]:
+            for place in places:
+                waiting.append(place)
+                yield self._desk.question(place)
+
+        for answer in worker.ask_ahead(questions(), worker.pace.ahead):
+            yield waiting.popleft(), _outcome(answer, None)
 
     def _failing(self, worker: Worker, row: Row, before: int) -> int:
         """How many faults came in a row; too many end the trial."""

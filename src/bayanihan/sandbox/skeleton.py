@@ -10,10 +10,11 @@ from bayanihan.sandbox.manifest import MANIFEST_FILE
 
 _CODE = '''"""A tool for `bayanihan trial`: it reads one item a line and answers on one line.
 
-Say {"ready":1} once, when you have loaded your model. Then answer each item before the next
-one comes. The item: {"id","medium","text"} and, for mail, "sender" and "subject". The answer:
-{"id","verdict"} with the verdict "malicious" or "benign", and if you like "score" from 0 to 1
-and "reason". What you write to standard error is shown to you when the tool fails.
+Say {"ready":1} once, when you have loaded your model. Then answer item after item, in their order
+and at once: never wait for the next one. The item: {"id","medium","text"} and, for mail, "sender"
+and "subject". The answer: {"id","verdict"} with the verdict "malicious" or "benign", and if you
+like "score" from 0 to 1 and "reason". What you write to standard error is shown to you when the
+tool fails.
 """
 
 import json

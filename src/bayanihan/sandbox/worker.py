@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import select
 import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Self
 
 import msgspec
 
-from bayanihan.errors import Refused, plain
-from bayanihan.sandbox.answer import Answer, Question, is_ready, question_line, read_answer
+from bayanihan.errors import Refused
+from bayanihan.sandbox.answer import (
+    Answer,
+    NoAnswer,
+    Question,
+    is_ready,
+    question_line,
+    read_answer,
+)
 from bayanihan.sandbox.isolate import Isolator, Limits, Process, Stage
+from bayanihan.sandbox.lines import LOOK_S, Lines
+from bayanihan.sandbox.pace import Pace
 
-_READ_BYTES = 1 << 16
-_STDERR_BYTES = 4 << 10
 _QUOTED = 80
+# What is on its way fits a pipe, one long item apart.
+_AHEAD_BYTES = 32 << 10
 
-# Why an item has no answer.
-FAULTS = ("crashed", "timeout", "too-long", "not-an-answer", "wrong-id", "scratch-full")
-# How often a scratch folder is looked into that nothing bounds, in seconds.
-_LOOK_S = 0.25
-
-
-class NoAnswer(Exception):
-    """The tool did not answer an item as the contract asks.
-
-    Args:
-        fault: one of `FAULTS`.
-        told: what happened, for people.
-    """
-
-    def __init__(self, fault: str, told: str) -> None:
-        super().__init__(told)
-        self.fault = fault
+# An item that was written and not answered yet: its id and its line.
+_Asked = tuple[str, bytes]
 
 
 class Worker:
@@ -54,10 +47,10 @@ class Worker:
         self._stage = stage
         self._limits = limits
         self._process: Process | None = None
-        self._poll = select.poll()
-        self._held = b""
-        self._stderr = b""
+        self._lines: Lines | None = None
+        self._last_words = ""
         self._next_look_s = 0.0
+        self.pace = Pace()
         self.cold_starts_s: list[float] = []
         self.peak_bytes = 0
         self.bounded: tuple[str, ...] = ()
@@ -70,14 +63,12 @@ class Worker:
         """
         self.stop()
         begun = time.perf_counter()
-        self._stderr = self._held = b""
         process = self._process = self._isolator.start(self._stage, self._limits)
         self.bounded = process.bounded
-        self._poll = select.poll()
-        self._poll.register(process.stdout, select.POLLIN)
-        self._poll.register(process.stderr, select.POLLIN)
+        watch = None if self._isolator.bounds_scratch else self._look
+        self._lines = Lines(process, self._limits.answer_bytes, watch)
         try:
-            line = self._line(time.perf_counter() + self._limits.start_s)
+            line = self._lines.receive(time.perf_counter() + self._limits.start_s)
             if not is_ready(line):
                 shown = line[:_QUOTED].decode(errors="replace")
                 raise NoAnswer("not-an-answer", f'it wrote {shown!r} in place of {{"ready":1}}')
@@ -89,6 +80,12 @@ class Worker:
             ) from None
         self.cold_starts_s.append(time.perf_counter() - begun)
 
+    def _running(self) -> Lines:
+        if self._lines is None:
+            self.start()
+        assert self._lines, "it was started"
+        return self._lines
+
     def ask(self, question: Question) -> tuple[Answer, int]:
         """The tool's answer to one item, and the microseconds it took.
 
@@ -97,108 +94,96 @@ class Worker:
                 starts it anew.
             Refused: the tool cannot be started.
         """
-        if self._process is None:
-            self.start()
-        begun = time.perf_counter_ns()
-        deadline = begun / 1e9 + self._limits.item_s
+        lines = self._running()
+        begun = time.perf_counter()
         try:
-            self._write(question_line(question), deadline)
-            line = self._line(deadline)
-            took_us = (time.perf_counter_ns() - begun) // 1000
-            if self._held:
-                raise NoAnswer("not-an-answer", "it wrote more than one line")
-            return self._read(line, question.id), took_us
+            lines.send(question_line(question))
+            line = lines.receive(begun + self._limits.item_s)
+            took_s = time.perf_counter() - begun
+            answer = _read(line, question.id)
+            _check_silent(lines)
         except NoAnswer:
+            self.pace.failed()
             self.stop()
             raise
+        self.pace.answered_alone(took_s)
+        return answer, int(took_s * 1e6)
 
-    def _read(self, line: bytes, wanted: str) -> Answer:
+    def ask_ahead(self, questions: Iterable[Question], most: int) -> Iterator[Answer | NoAnswer]:
+        """The answers to many items, in their order; none of them is timed.
+
+        Items are written before earlier ones are answered. The time of an item begins when its
+        turn comes: when the one before it was answered. After a fault the tool is ended, and what
+        was on its way behind the faulty item is asked again, of the tool started anew.
+
+        Args:
+            questions: read as far ahead as items are written.
+            most: how many may be on their way.
+
+        Raises:
+            Refused: the tool cannot be started.
+        """
+        coming = iter(questions)
+        asked: deque[_Asked] = deque()
         try:
-            answer = read_answer(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise NoAnswer("not-an-answer", f"its line is no answer: {error}") from None
-        if answer.id != wanted:
-            raise NoAnswer("wrong-id", f"it answered {answer.id[:_QUOTED]!r}, not {wanted}")
-        return answer
+            while True:
+                try:
+                    yield from self._answers(coming, asked, most)
+                    return
+                except NoAnswer as error:
+                    self.pace.failed()
+                    self.stop()
+                    asked.popleft()
+                    yield error
+        finally:
+            if asked:
+                # Whoever reads no further leaves answers behind that fit no other question.
+                self.stop()
 
-    def _write(self, data: bytes, deadline: float) -> None:
-        assert self._process
-        at = 0
+    def _answers(
+        self, coming: Iterator[Question], asked: deque[_Asked], most: int
+    ) -> Iterator[Answer]:
+        """Answers until the first fault; `asked` holds what is on its way."""
+        if asked:
+            self._running().send(b"".join(line for _, line in asked))
         while True:
-            try:
-                at += os.write(self._process.stdin, data[at:] if at else data)
-            except BlockingIOError:
-                pass
-            except OSError:
-                raise NoAnswer("crashed", self._end()) from None
-            if at == len(data):
+            if len(asked) <= most // 2:
+                self._write_ahead(coming, asked, most)
+            if not asked:
                 return
-            waiting = select.poll()
-            waiting.register(self._process.stdin, select.POLLOUT)
-            left_ms = (deadline - time.perf_counter()) * 1000
-            if left_ms <= 0 or not waiting.poll(left_ms):
-                raise NoAnswer("timeout", "it does not read its input")
+            lines, begun = self._running(), time.perf_counter()
+            answer = _read(lines.receive(begun + self._limits.item_s), asked[0][0])
+            if len(asked) == 1:
+                _check_silent(lines)
+            asked.popleft()
+            self.pace.answered(time.perf_counter() - begun)
+            yield answer
 
-    def _line(self, deadline: float) -> bytes:
-        """The next line of the tool, without its end; the rest is held."""
-        assert self._process
-        held = self._held
-        look_ms = math.inf if self._isolator.bounds_scratch else _LOOK_S * 1000
-        while True:
-            line, ended, rest = held.partition(b"\n")
-            if len(line) > self._limits.answer_bytes:
-                limit = self._limits.answer_bytes
-                raise NoAnswer("too-long", f"its line is longer than {limit} bytes")
-            if ended:
-                self._held = rest
-                return line
-            left_ms = (deadline - time.perf_counter()) * 1000
-            ready = self._poll.poll(min(left_ms, look_ms)) if left_ms > 0 else []
-            if not ready and left_ms <= look_ms:
-                raise NoAnswer("timeout", "it did not answer in time")
-            if look_ms < math.inf:
-                self._look()
-            for pipe, _ in ready:
-                held = self._more(pipe, held)
+    def _write_ahead(self, coming: Iterator[Question], asked: deque[_Asked], most: int) -> None:
+        size, new = sum(len(line) for _, line in asked), list[bytes]()
+        for question in islice(coming, most - len(asked)):
+            new.append(question_line(question))
+            asked.append((question.id, new[-1]))
+            size += len(new[-1])
+            if size >= _AHEAD_BYTES:
+                break
+        if new:
+            self._running().send(b"".join(new))
 
     def _look(self) -> None:
         """End a tool that fills the disk, where nothing else keeps it from that."""
         now_s = time.monotonic()
         if now_s < self._next_look_s:
             return
-        self._next_look_s = now_s + _LOOK_S
+        self._next_look_s = now_s + LOOK_S
         if self._stage.scratch_over(self._limits.scratch_bytes):
             self.stop()
             self._stage.empty_scratch()
             raise NoAnswer("scratch-full", "it wrote more to its scratch folder than it may")
 
-    def _more(self, pipe: int, held: bytes) -> bytes:
-        """What a pipe has: an addition to the line, or to what is kept of its errors."""
-        assert self._process
-        try:
-            data = os.read(pipe, _READ_BYTES)
-        except BlockingIOError:
-            return held
-        if pipe == self._process.stdout:
-            if not data:
-                raise NoAnswer("crashed", self._end())
-            return held + data
-        self._stderr = (self._stderr + data)[-_STDERR_BYTES:]
-        if not data:
-            self._poll.unregister(pipe)
-        return held
-
-    def _end(self) -> str:
-        assert self._process
-        return "it " + (self._process.ended(wait_s=1.0) or "closed its output")
-
     def said(self) -> str:
         """The last line that the tool wrote to its standard error, for a message."""
-        if self._process is not None:
-            with contextlib.suppress(OSError):
-                self._stderr += os.read(self._process.stderr, _READ_BYTES)
-        lines = plain(self._stderr.decode(errors="replace")).strip().splitlines()
-        return f"; its last words: {lines[-1][:300]}" if lines else ""
+        return self._lines.last_words() if self._lines else self._last_words
 
     @property
     def pid(self) -> int:
@@ -217,8 +202,8 @@ class Worker:
         if self._process is None:
             return ""
         self.peak()
-        self.said()
-        process, self._process = self._process, None
+        self._last_words = self.said()
+        process, self._process, self._lines = self._process, None, None
         return process.end(grace_s)
 
     def __enter__(self) -> Self:
@@ -226,3 +211,20 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.stop(grace_s=0.2)
+
+
+def _read(line: bytes, wanted: str) -> Answer:
+    """The answer on a line, to the item that is wanted."""
+    try:
+        answer = read_answer(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise NoAnswer("not-an-answer", f"its line is no answer: {error}") from None
+    if answer.id != wanted:
+        raise NoAnswer("wrong-id", f"it answered {answer.id[:_QUOTED]!r}, not {wanted}")
+    return answer
+
+
+def _check_silent(lines: Lines) -> None:
+    """Refuse what a tool wrote that nobody asked for."""
+    if lines.holds_more:
+        raise NoAnswer("not-an-answer", "it wrote more than one line")
