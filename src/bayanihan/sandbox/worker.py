@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from typing import Self
 
@@ -109,7 +109,9 @@ class Worker:
         self.pace.answered_alone(took_s)
         return answer, int(took_s * 1e6)
 
-    def ask_ahead(self, questions: Iterable[Question], most: int) -> Iterator[Answer | NoAnswer]:
+    def ask_ahead(
+        self, questions: Iterable[Question], most: int
+    ) -> Generator[Answer | NoAnswer, None, None]:
         """The answers to many items, in their order; none of them is timed.
 
         Items are written before earlier ones are answered. The time of an item begins when its
