@@ -66,7 +66,7 @@ def main() -> None:
     _add_cluster(verbs.add_parser("cluster", help="PostgreSQL: COPY, reports, nodes, fail-over"))
     chosen = parser.parse_args()
     if chosen.verb == "cluster":
-        flood(chosen.reports) if chosen.reports else cluster(chosen.stored)
+        flood(chosen.reports, chosen.within) if chosen.reports else cluster(chosen.stored)
         return
     if chosen.verb == "evidence":
         pythons = _pythons(parser, chosen.peer, FINDERS)
@@ -92,6 +92,8 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reports", type=int, default=0, help="so many as fast as it goes, and 10^8 on paper"
     )
+    told = "with --reports: begin no sixth of them that would end after so many minutes"
+    parser.add_argument("--within", type=float, default=float("inf"), help=told)
 
 
 def _pythons(

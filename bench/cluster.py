@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -15,7 +18,7 @@ import psycopg
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.errors import BayanihanError
 from bayanihan.ledger import Draft, Ledger, store_at
-from bench.paper import climbed, told
+from bench.paper import BYTES_EACH, LOG_BYTES, Climb, told
 from tests.sim.postgres import Server, several
 
 GREEN = Audience("green")
@@ -24,7 +27,11 @@ BATCH = 1_000
 CALLERS = 16
 BODY = b'{"type":"indicator","pattern":"[domain-name:value = \'%s.example\']","pad":"%s"}'
 _FLOOR = "COPY floor FROM STDIN (FORMAT BINARY)"
+# With two more than a batch can hold the writer never waits for them.
+FLOODERS = 7
 STREAMING = {"wal_level": "replica", "max_wal_senders": "8", "hot_standby": "on"}
+# What a server of its own would have; checkpoints further apart write fewer whole pages.
+FLOODED = {**STREAMING, "max_wal_size": "1GB"}
 
 
 def _drafts(count: int, size_bytes: int = 950) -> list[Draft]:
@@ -59,7 +66,7 @@ def _copied_per_s(address: str, count: int) -> float:
     return count / took_s
 
 
-def _appended_per_s(ledgers: Sequence[Ledger], count: int, each: int) -> float:
+def _appended_per_s(ledgers: Sequence[Ledger], count: int, each: int, callers: int = 0) -> float:
     """`count` drafts in calls of `each`, by callers that are spread over the nodes."""
     drafts = _drafts(count)
     calls = iter([drafts[at : at + each] for at in range(0, count, each)])
@@ -73,15 +80,22 @@ def _appended_per_s(ledgers: Sequence[Ledger], count: int, each: int) -> float:
                 return
             ledger.append(some)
 
-    callers = CALLERS if each == 1 else 2
+    callers = callers or (CALLERS if each == 1 else 2)
     threads = [
         threading.Thread(target=call, args=(ledgers[n % len(ledgers)],)) for n in range(callers)
     ]
     began_s = time.perf_counter()
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        with lock:
+            calls = iter(())
+        for thread in threads:
+            thread.join()
+        raise
     return count / (time.perf_counter() - began_s)
 
 
@@ -206,19 +220,30 @@ def cluster(stored: int) -> None:
     print("Nodes and server share this machine's cores, so two nodes cannot show twice one.")
 
 
-def flood(reports: int) -> None:
+def flood(reports: int, within_minutes: float) -> None:
     """So many reports as fast as it goes, and what 10^8 would need; prints both.
 
+    What was measured is printed at once, and the paper also when it is stopped from outside.
+
     Args:
-        reports: how many; a million takes about 1.6 GB of disk.
+        reports: how many; a million takes about 1.5 GB of disk.
+        within_minutes: a sixth that would end later is not begun.
     """
-    server = Server(settings=STREAMING).make().start()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = Server(settings=FLOODED).make().start()
+    needed, free = reports * BYTES_EACH + LOG_BYTES, shutil.disk_usage(server.folder).free
+    climb = Climb(
+        server.database("flood"),
+        reports,
+        lambda ledger, count: _appended_per_s([ledger], count, BATCH, FLOODERS),
+        60 * within_minutes,
+    )
     try:
-        rungs, verified_per_s = climbed(
-            server.database("flood"),
-            reports,
-            lambda ledger, count: _appended_per_s([ledger], count, BATCH),
-        )
+        if free < needed:
+            sys.exit(f"{needed / 1e9:.0f} GB of disk are needed, {free / 1e9:.0f} GB are free")
+        climb.run()
+    except KeyboardInterrupt:
+        print("Stopped.")
     finally:
         server.stop()
-    told(rungs, verified_per_s)
+    told(climb.rungs, climb.verified_per_s)

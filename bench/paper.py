@@ -7,6 +7,7 @@ costs for each further partition is measured, not guessed.
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,11 @@ PARTITIONS = -(-AIM // PARTITION_ROWS)
 RUNGS = 6
 ASKED = 1_000
 CHUNK = 20_000
+TOLD_EVERY_S = 30.0
+# Rows, bodies and indexes of 950 bytes, and the server's log of a gigabyte.
+BYTES_EACH = 1_500
+LOG_BYTES = 2_000_000_000
+HEAD = f"{'entries':>12} {'appended/s':>11} {'asked ms':>9} {'page ms':>8} {'GB':>7} {'parts':>6}"
 _SIZES = """
 SELECT coalesce(sum(pg_relation_size(c.oid) + pg_relation_size(c.reltoastrelid)), 0),
        coalesce(sum(pg_indexes_size(c.oid)), 0), count(*)
@@ -65,38 +71,80 @@ def slope(points: Sequence[tuple[float, float]]) -> Slope:
     return Slope(mean_y - rise * mean_x, rise)
 
 
-def climbed(
-    address: str, reports: int, append: Callable[[Ledger, int], float]
-) -> tuple[list[Rung], float]:
-    """Append so many reports; each rung of the way, and entries a second of `verify`.
+class Climb:
+    """Appends many reports, and tells how far it is; what was measured stays when it is stopped.
 
     Args:
         address: an empty database.
         reports: how many.
         append: appends so many to a ledger, and says at how many a second.
+        within_s: a rung that would end later is not begun.
     """
-    rows = -(-reports // PARTITIONS)
-    PostgresStore(address, partition_rows=rows).close()
-    rungs: list[Rung] = []
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(Path(folder), store=lambda _: PostgresStore(address))
-        with contextlib.closing(ledger):
-            for rung in range(1, RUNGS + 1):
-                rate = _grown(ledger, reports * rung // RUNGS, append)
-                rungs.append(_looked(ledger, address, rate))
+
+    def __init__(
+        self,
+        address: str,
+        reports: int,
+        append: Callable[[Ledger, int], float],
+        within_s: float = float("inf"),
+    ) -> None:
+        self._address = address
+        self._reports = reports
+        self._append = append
+        self._began_s = time.monotonic()
+        self._until_s = self._began_s + within_s
+        self._told_s = 0.0
+        self.rungs: list[Rung] = []
+        self.verified_per_s = 0.0
+
+    def run(self) -> None:
+        """Climb to the top, or until there is no time for a further rung; then `verify`."""
+        rows = -(-self._reports // PARTITIONS)
+        PostgresStore(self._address, partition_rows=rows).close()
+        print(HEAD, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            ledger = Ledger(Path(folder), store=lambda _: PostgresStore(self._address))
+            with contextlib.closing(ledger):
+                self._climb(ledger)
         began_s = time.perf_counter()
-        with contextlib.closing(PostgresStore(address, read_only=True)) as store:
+        with contextlib.closing(PostgresStore(self._address, read_only=True)) as store:
             assert check_ledger(store).ok
-        return rungs, reports / (time.perf_counter() - began_s)
+        self.verified_per_s = self.rungs[-1].entries / (time.perf_counter() - began_s)
 
+    def _climb(self, ledger: Ledger) -> None:
+        for rung in range(1, RUNGS + 1):
+            began_s = time.monotonic()
+            rate = self._grown(ledger, self._reports * rung // RUNGS)
+            self.rungs.append(_looked(ledger, self._address, rate))
+            print(_line(self.rungs[-1]), flush=True)
+            if 2 * time.monotonic() - began_s > self._until_s:
+                print("There is no time for a further rung.")
+                return
 
-def _grown(ledger: Ledger, size: int, append: Callable[[Ledger, int], float]) -> float:
-    """Append up to a size, a part at a time; entries a second."""
-    took_s, before = 0.0, ledger.length
-    while (left := size - ledger.length) > 0:
-        count = min(left, CHUNK)
-        took_s += count / append(ledger, count)
-    return (ledger.length - before) / took_s
+    def _grown(self, ledger: Ledger, size: int) -> float:
+        """Append up to a size, a part at a time; entries a second."""
+        took_s, before = 0.0, ledger.length
+        while (left := size - ledger.length) > 0:
+            count = min(left, CHUNK)
+            rate = self._append(ledger, count)
+            took_s += count / rate
+            self._tell(ledger.length, rate)
+        return (ledger.length - before) / took_s
+
+    def _tell(self, size: int, rate: float) -> None:
+        """How far it is, now and then: to whoever watches, not among the figures."""
+        now_s = time.monotonic()
+        if now_s - self._told_s < TOLD_EVERY_S:
+            return
+        self._told_s = now_s
+        passed_s = now_s - self._began_s
+        left_s = passed_s * (self._reports - size) / size
+        print(
+            f"{size:,} of {self._reports:,}, {rate:,.0f}/s now, {passed_s / 60:.0f} min passed,"
+            f" about {left_s / 60:.0f} left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _looked(ledger: Ledger, address: str, rate: float) -> Rung:
@@ -118,12 +166,13 @@ def _timed(act: Callable[[], object]) -> float:
 
 
 def on_paper(rungs: Sequence[Rung], verified_per_s: float) -> list[tuple[str, str]]:
-    """What 10^8 entries would need, by the lines through the rungs."""
+    """What 10^8 entries would need, by the lines through the rungs; 0 where none verified."""
     cost = slope([(one.partitions, 1 / one.appended_per_s) for one in rungs])
     asked = slope([(one.partitions, one.asked_ms) for one in rungs])
     table = slope([(one.entries, one.table_bytes) for one in rungs]).rise
     index = slope([(one.entries, one.index_bytes) for one in rungs]).rise
     load_s = sum(PARTITION_ROWS * cost.at(number) for number in range(1, PARTITIONS + 1))
+    hours = AIM / verified_per_s / 3_600 if verified_per_s else 0.0
     return [
         ("partitions of 8,388,608", f"{PARTITIONS}"),
         ("rows and bodies", f"{table * AIM / 1e9:,.0f} GB ({table:,.0f} bytes an entry)"),
@@ -132,21 +181,24 @@ def on_paper(rungs: Sequence[Rung], verified_per_s: float) -> list[tuple[str, st
         ("appended in the last partition", f"{1 / cost.at(PARTITIONS):,.0f}/s"),
         ("all of it appended", f"{load_s / 3_600:,.1f} h"),
         (f"the index asked for {ASKED} identities", f"{asked.at(PARTITIONS):,.1f} ms"),
-        ("`verify`", f"{AIM / verified_per_s / 3_600:,.1f} h at {verified_per_s:,.0f}/s"),
+        ("`verify`", f"{hours:,.1f} h at {verified_per_s:,.0f}/s" if hours else "not measured"),
     ]
 
 
-def told(rungs: Sequence[Rung], verified_per_s: float) -> None:
-    """Print what was measured, and the paper."""
-    print(
-        f"{'entries':>12} {'appended/s':>11} {'asked ms':>9} {'page ms':>8} {'GB':>7} {'parts':>6}"
+def _line(one: Rung) -> str:
+    """One rung as a line under `HEAD`."""
+    size = (one.table_bytes + one.index_bytes) / 1e9
+    return (
+        f"{one.entries:>12,} {one.appended_per_s:>11,.0f} {one.asked_ms:>9.1f}"
+        f" {one.page_ms:>8.1f} {size:>7.2f} {one.partitions:>6}"
     )
-    for one in rungs:
-        size = (one.table_bytes + one.index_bytes) / 1e9
-        print(
-            f"{one.entries:>12,} {one.appended_per_s:>11,.0f} {one.asked_ms:>9.1f}"
-            f" {one.page_ms:>8.1f} {size:>7.2f} {one.partitions:>6}"
-        )
+
+
+def told(rungs: Sequence[Rung], verified_per_s: float) -> None:
+    """Print the paper."""
+    if len(rungs) < 2:
+        print("\nOne point makes no line: nothing is said of 10^8.")
+        return
     print(f"\n10^8 entries, on paper, by the lines through these {len(rungs)} points:")
     for what, figure in on_paper(rungs, verified_per_s):
         print(f"  {what:40} {figure}")

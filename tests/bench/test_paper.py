@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench.paper import PARTITIONS, RUNGS, Rung, on_paper, slope
+from bayanihan.ledger import Ledger
+from bayanihan.ledger.contract.scene import numbered
+from bench.paper import PARTITIONS, RUNGS, Climb, Rung, on_paper, slope
+from tests.sim.databases import Databases
 
 
 def test_a_line_goes_through_its_points_and_never_falls() -> None:
@@ -28,3 +31,20 @@ def test_the_paper_follows_from_the_rungs() -> None:
     assert told["all of it appended"] == "2.8 h"
     assert told["the index asked for 1000 identities"] == "14.0 ms"
     assert told["`verify`"] == "0.3 h at 100,000/s"
+
+
+def test_what_was_measured_is_printed_though_there_was_no_time_for_more(
+    databases: Databases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def append(ledger: Ledger, count: int) -> float:
+        ledger.append(numbered(ledger.length, ledger.length + count))
+        return 1_000.0
+
+    climb = Climb(databases.empty(), 60, append, within_s=0.0)
+    climb.run()
+    assert [one.entries for one in climb.rungs] == [60 // RUNGS]
+    assert climb.verified_per_s
+    told, beside = capsys.readouterr()
+    assert f"{60 // RUNGS:>12,}" in told.splitlines()[1]
+    assert "no time for a further rung" in told
+    assert "10 of 60, 1,000/s now" in beside

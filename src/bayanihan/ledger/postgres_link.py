@@ -40,10 +40,21 @@ _LIMITS = {
     "tcp_user_timeout": "5000",
     "application_name": "bayanihan",
 }
-_DURABLE = (
-    "SELECT set_config('synchronous_commit', 'on', false)"
-    " WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
-)
+# A node that hangs, or whose line is cut, between the lock and the commit holds up all others
+# until the server ends its session. Nothing that a node does in between takes nearly as long.
+HELD_UP_S = 10
+_SESSION = """
+SET search_path = {schema};
+SET idle_in_transaction_session_timeout = '{held_up_s}s';
+SET tcp_keepalives_idle = 3;
+SET tcp_keepalives_interval = 1;
+SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = 5000
+"""
+_DURABLE = """;
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
+"""
 
 Answer = TypeVar("Answer")
 
@@ -65,8 +76,9 @@ def is_lost(error: Exception) -> bool:
     """Whether an error of psycopg means that the server is away or about to go."""
     code = getattr(error, "sqlstate", None) or ""
     if code:
-        # 08 connection; 57P01-57P05 shut down, crashed, starting; 25006 a demoted primary.
-        return code.startswith(("08", "57P")) or code in ("25006", "53300")
+        # 08 connection; 57P01-57P05 shut down, crashed, starting; 25006 a demoted primary;
+        # 25P03 this node hung in the middle of a batch.
+        return code.startswith(("08", "57P")) or code in ("25006", "25P03", "53300")
     kinds = [kind.__name__ for kind in type(error).__mro__]
     return type(error).__module__.startswith("psycopg") and "OperationalError" in kinds
 
@@ -132,10 +144,8 @@ class Links:
         connection = found.link
         with self._lock:
             self._lines[connection] = Line(connection, found.timeline)
-        connection.execute(f"SET search_path = {SCHEMA}")
-        connection.execute("SET idle_in_transaction_session_timeout = '60s'")
-        if not self._read_only:
-            connection.execute(_DURABLE)
+        session = _SESSION.format(schema=SCHEMA, held_up_s=HELD_UP_S)
+        connection.execute(session if self._read_only else session + _DURABLE)
         return connection
 
     def leave_behind(self) -> None:
