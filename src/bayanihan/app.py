@@ -29,7 +29,7 @@ from bayanihan.evidence_desk import (
     takedowns_of,
 )
 from bayanihan.hub import Hub
-from bayanihan.intake import denials_api, reports_api, take_back
+from bayanihan.intake import acts, denials_api, reports_api, take_back
 from bayanihan.intake import objects_api as intake_api
 from bayanihan.intake.reports_api import evidence_body
 from bayanihan.intake.upload import Uploads
@@ -49,7 +49,7 @@ from bayanihan.readers.denials import api as denials_shown
 from bayanihan.readers.feeds import Spoken, hearing_api, match_api
 from bayanihan.readers.package import assemble as package
 from bayanihan.registry import api as registry_api
-from bayanihan.registry import confirming, offices_api, policy_api
+from bayanihan.registry import confirming, offices_api, policy_api, proxies_api
 from bayanihan.sandbox import api as attestations
 from bayanihan.sandbox import exchange_api
 from bayanihan.sandbox.offer import PIECE_BYTES
@@ -101,11 +101,13 @@ def handlers(hub: Hub) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *package.routes(packages_of(hub, reporting)),
         *denials_api.routes(denying_of(hub)),
         *denials_shown.routes(shelf),
-        *take_back.routes(hub.ledger, hub.erasures.note),
+        *take_back.routes(hub.ledger, hub.erasures.note, reporting.acts),
+        *acts.routes(reporting.acts),
         *objects_api.routes(hub.ledger),
         *registry_api.routes(hub.office),
         *policy_api.routes(hub.office),
         *offices_api.routes(hub.office),
+        *proxies_api.routes(hub.office),
         *feeds_api.routes(
             hub.press, hub.ledger.rights, hub.ledger.now_us, hub.matching.row, hub.going_on
         ),

@@ -19,13 +19,14 @@ def deny(world: World, author: Who, level: str) -> None:
     order = {"office": office, "public": to_text(OFFICE.public)}
     path = f"/api/members/{author.member}/offices"
     assert world.ask("POST", path, world.operator, order).status == 201
+    latest = world.region.said[-5:]
     said = Denial(
         id=f"denial--{uuid.uuid4()}",
         member=author.member,
         office=office,
         statement=word,
         at="2026-01-01T00:00:00Z",
-        cases=tuple(sorted({one.object_id for one in world.region.said[-5:]}))
+        cases=tuple(sorted({one.object_id for one in latest if one.kind != "draft"}))
         or ("incident--00000000-0000-4000-8000-000000000000",),
     )
     body = {"document": sign(said, OFFICE), "tlp": level}

@@ -16,8 +16,9 @@ from typing import Any
 from litestar.handlers import ASGIRouteHandler
 
 from bayanihan.app import handlers
+from tests.gate.answer import Answer
 from tests.gate.model import Who, may_see, must_see, shown, shown_in_feed, shown_of_law, words_of
-from tests.gate.world import Answer, World
+from tests.gate.world import World
 
 FEEDS_AT_ONCE = 6
 NOWHERE = "indicator--00000000-0000-4000-8000-000000000000"
@@ -54,6 +55,14 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/keys"): {"scopes": ["none"]},
     ("DELETE", "/api/keys/{key_id}"): None,
     ("POST", "/api/keys/{key_id}/agents/{public}"): None,
+    ("POST", "/api/members/{code}/proxy"): {
+        "proxy": "",
+        "title": "",
+        "signed": "",
+        "sha256": "",
+        "until": "",
+    },
+    ("POST", "/api/members/{code}/hand-back"): None,
     ("POST", "/api/members/{code}/assets"): {"asset": ""},
     ("DELETE", "/api/members/{code}/assets"): None,
     ("POST", "/api/members/{code}/own-list"): {"entry": ""},
@@ -219,7 +228,8 @@ class Look:
         return json.dumps(body).encode()
 
     def _others_ids(self, who: Who) -> list[str]:
-        own = {said.object_id for said in self.world.region.said if said.origin == who.origin}
+        sides = (who.origin, who.filed_under)
+        own = {said.object_id for said in self.world.region.said if said.origin in sides}
         return [*sorted({said.object_id for said in self.world.region.said} - own), NOWHERE]
 
     def _values(self, exit_: Exit, name: str, who: Who) -> list[str]:
@@ -235,11 +245,15 @@ class Look:
             return [*kept, "case--none"] if exit_.method == "GET" else ["case--none"]
         if name == "campaign_id":  # a case leads to its campaign
             return [*sorted({said.object_id for said in region.said}), NOWHERE]
+        if name == "draft_id":
+            drafts = [said for said in region.said if said.kind == "draft"]
+            if exit_.method != "GET":  # the others' alone: one's own would change
+                drafts = [said for said in drafts if not may_see(who, said)]
+            return [*(said.object_id for said in drafts), "nothing"]
         known = {
-            "code": ["XX"],
+            "code": ["TH" if exit_.method == "GET" and "/proxy" in exit_.path else "XX"],
             "digest": ["sha256:00"],
             "denial_id": ["nothing"],
-            "draft_id": ["nothing"],
             "key_id": ["nobody"],
             "public": ["00"],
             "root": list(hub.taxii.roots),

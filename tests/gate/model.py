@@ -25,12 +25,19 @@ class Who:
     scopes: frozenset[str] = frozenset()
     cookie: str = ""
     ended: bool = False
+    # In whose name they report, as a named proxy, and how much had been said when that began.
+    serves: str = ""
+    serves_from: int = 0
 
     @property
     def origin(self) -> str:
         if not self.member:
             return "HUB"
         return f"{self.member}/{self.constituent}" if self.constituent else self.member
+
+    @property
+    def filed_under(self) -> str:
+        return self.serves or self.origin
 
 
 @dataclass
@@ -54,6 +61,7 @@ class Said:
     marked: bool = False
     kind: str = "object"
     erased: bool = False
+    number: int = 0
     # The author's member has left since: they may have lost their own entry, or kept it.
     author_left: bool = False
 
@@ -119,9 +127,11 @@ def must_see(who: Who, said: Said) -> bool:
 
 
 def may_see(who: Who, said: Said) -> bool:
-    """Whether a reader has the right to an entry."""
+    """Whether a reader has the right to an entry, or to a draft."""
     if who.ended:
         return False
+    if said.kind == "draft":
+        return _may_see_draft(who, said)
     if said.level == "clear":
         return True
     if not who.key:
@@ -135,6 +145,18 @@ def may_see(who: Who, said: Said) -> bool:
     if said.level == "amber+strict" and who.constituent:
         return False
     return who.member in said.members
+
+
+def _may_see_draft(who: Who, said: Said) -> bool:
+    """A draft is for its own side, and for who serves that side if it was made since then."""
+    if not who.key or "report" not in who.scopes:
+        return False
+    if who.serves:
+        since = said.number >= who.serves_from
+        return since and said.origin.partition("/")[0] == who.serves
+    if who.constituent or not who.member:
+        return who.origin == said.origin
+    return said.origin.partition("/")[0] == who.member
 
 
 def shown(who: Who, region: Region) -> set[str]:
@@ -173,7 +195,7 @@ def shown_in_feed(who: Who, region: Region, *, exercise: bool) -> set[str]:
         word
         for said in region.said
         if may_see(who, said) and said.level != "red" and said.exercise == exercise
-        if not said.erased and said.kind != "law"
+        if not said.erased and said.kind not in ("law", "draft")
         for word in (said.object_id, *said.secrets)
     }
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from tests.gate.denying import deny
 from tests.gate.exits import Exit, Feeds, Look, exits_of
 from tests.gate.model import ORDER
+from tests.gate.serving import hand_back, lend, report, serving
 from tests.gate.world import GROUPS, MEMBERS, World
 from tests.sim.databases import Databases
 
@@ -82,6 +83,7 @@ class Gate(RuleBasedStateMachine):
     @initialize(author=NUMBER, marks=MARKS, tlp=LEVELS)
     def begin(self, author: int, marks: list[str], tlp: str) -> None:
         """Something is said in every world: a look at nothing shows nothing."""
+        lend(self.world)
         self.world.submit(self.author(author), marks, [], tlp=tlp)
 
     @rule(
@@ -142,13 +144,13 @@ class Gate(RuleBasedStateMachine):
 
     @rule(author=NUMBER, level=st.sampled_from(["clear", "green", "amber", "amber+strict"]))
     def an_office_denies(self, author: int, level: str) -> None:
-        people = [who for who in self.world.authors if who.member]
+        people = [who for who in self.world.authors if who.member and not who.serves]
         if people:
             deny(self.world, people[author % len(people)], level)
 
     @rule(author=NUMBER, police=st.booleans(), national=st.booleans())
     def register_a_system(self, author: int, police: bool, national: bool) -> None:
-        people = [who for who in self.world.authors if who.member]
+        people = [who for who in self.world.authors if who.member and not who.serves]
         if people:
             who = people[author % len(people)]
             self.world.register(who, police=police, national=national)
@@ -161,9 +163,21 @@ class Gate(RuleBasedStateMachine):
 
     @rule(author=NUMBER)
     def file_a_report(self, author: int) -> None:
-        people = [who for who in self.world.authors if who.member]
+        people = [who for who in self.world.authors if who.member and not who.serves]
         if people:
             self.world.file_report(people[author % len(people)])
+
+    @rule(author=NUMBER)
+    def report_evidence(self, author: int) -> None:
+        report(self.world, self.author(author))
+
+    @rule()
+    def lend_or_hand_back(self) -> None:
+        """TH is served by SG from now on, or no longer."""
+        if serving(self.world):
+            hand_back(self.world)
+        else:
+            lend(self.world)
 
     @rule(name=st.sampled_from(sorted(GROUPS)), members=st.sets(st.sampled_from(MEMBERS)))
     def change_group(self, name: str, members: set[str]) -> None:
@@ -242,7 +256,11 @@ def test_nor_where_the_record_is_on_postgresql(databases: Databases) -> None:
         gate.erase(1, 0)
         gate.register_a_system(1, police=True, national=False)
         gate.file_a_report(1)
-        gate.leave_or_join("TH")
+        bank = next(n for n, who in enumerate(gate.world.authors) if who.name == "TH bank")
+        gate.report_evidence(bank)
+        gate.lend_or_hand_back()
+        gate.report_evidence(bank)
+        gate.leave_or_join("VN")
     finally:
         gate.teardown()
     tally.assert_whole()

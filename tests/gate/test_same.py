@@ -17,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.gate.answer import Answer
 from tests.gate.model import Who
-from tests.gate.world import Answer, World
+from tests.gate.world import World
 from tests.sim.objects import indicator
 
 ROOT = "/taxii2/region/collections"

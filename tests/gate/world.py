@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from litestar.exceptions import LitestarDeprecationWarning
 
@@ -26,6 +26,7 @@ from bayanihan.core.marking import TLP_1_IDS, TLP_2_IDS, group_marking_id
 from bayanihan.hub import Hub
 from bayanihan.intake.evidence import Reader
 from bayanihan.registry import SCOPES
+from tests.gate.answer import Answer
 from tests.gate.model import Region, Said, Who, may_see, must_see
 
 MEMBERS = ("SG", "VN", "TH")
@@ -36,18 +37,6 @@ QUIET_TURNS = 40
 TOGETHER = "together.example"
 # Whoever is turned away looks at nothing.
 UNLIMITED = LimitsOrder(1_000_000, 1_000, public_requests_per_s=1_000_000)
-
-
-class Answer(NamedTuple):
-    """What came back: everything that a reader can look at."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-    @property
-    def everything(self) -> bytes:
-        return b"\n".join([*(b": ".join(header) for header in self.headers), self.body])
 
 
 class SharedReader(Reader):
@@ -204,12 +193,15 @@ class World:
         constituent: str = "",
         person: str = "",
         scopes: tuple[str, ...] = READING,
+        serves: str = "",
     ) -> Who:
         order = {"member": member, "constituent": constituent, "person": person}
+        order |= {"serves": serves} if serves else {}
         answer = self.ask("POST", "/api/keys", self.operator, {**order, "scopes": list(scopes)})
         assert answer.status == 201, answer
         made = json.loads(answer.body)
         who = Who(name, made["key"], made["person"], member, constituent, frozenset(scopes))
+        who.serves, who.serves_from = serves, len(self.region.said)
         self.people.append(who)
         self.sign_in(who)
         return who
@@ -247,7 +239,7 @@ class World:
         assert self.ask("POST", f"/api/members/{code}/leave", self.operator).status == 200
         self.region.leave(code)
         for who in self.people:
-            who.ended |= who.member == code
+            who.ended |= code in (who.member, who.serves)
 
     def join(self, code: str) -> None:
         assert self.ask("POST", f"/api/members/{code}/join", self.operator).status == 200
@@ -341,7 +333,7 @@ class World:
         question = "&".join(f"{name}={value}" for name, value in params.items() if value)
         question = question.replace("+", "%2B").replace("/", "%2F")
         answer = self.ask("POST", f"/api/objects?{question}", author, raw)
-        member = author.origin.partition("/")[0]
+        member = author.member or "HUB"
         if group and member != "HUB" and member not in self.region.groups[group]:
             assert answer.status == 400, answer
             return
@@ -354,6 +346,10 @@ class World:
         if to and level != "red":
             assert (result["result"], result["path"]) == ("refused", "to"), result
             return
+        deaf = author.serves not in members and level not in ("clear", "green")
+        if author.serves and deaf:  # nothing is said in a name that would not hear it
+            assert (result["result"], result["code"]) == ("refused", "not-permitted"), result
+            return
         if result["result"] == "duplicate":
             return
         assert result["result"] == "accepted", result
@@ -361,7 +357,7 @@ class World:
             Said(
                 object_id,
                 author.person,
-                author.origin,
+                author.filed_under,
                 level,
                 set(members),
                 groups,
@@ -453,8 +449,9 @@ class World:
         return [
             each
             for each in self.region.said
-            if (each.object_id, each.origin) == (said.object_id, who.origin)
+            if (each.object_id, each.origin) == (said.object_id, who.filed_under)
             if each.kind == "object" and not each.erased
+            if not who.serves or each.author.startswith(f"{who.origin} for {who.serves}/")
         ]
 
     def withdraw(self, who: Who, said: Said) -> None:
@@ -490,6 +487,9 @@ class World:
         if any(not must_see(who, each) for each in own):
             return  # whether they still see it is left open, and so what would be erased
         answer = self.ask("POST", f"/api/objects/{said.object_id}/erase", who)
+        if who.serves:
+            assert answer.status == 403, answer
+            return
         assert answer.status == (200 if own else 404), answer
         for each in own:
             each.erased = True

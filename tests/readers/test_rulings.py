@@ -13,8 +13,9 @@ from bayanihan.errors import Unavailable
 from bayanihan.readers.feeds.disputes import ADDRESS_LIMIT, DAY_LIMIT
 from bayanihan.readers.feeds.rulings import CLAIM_US
 from bayanihan.readers.feeds.turnstile import Turnstile
+from tests.gate.answer import Answer
 from tests.gate.model import Who
-from tests.gate.world import Answer, World
+from tests.gate.world import World
 
 HOUR_US = 3_600_000_000
 

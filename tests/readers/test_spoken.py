@@ -12,7 +12,8 @@ import pytest
 
 from bayanihan.commands.feed_said import print_said
 from bayanihan.readers.feeds import Rulings
-from tests.gate.world import Answer, World
+from tests.gate.answer import Answer
+from tests.gate.world import World
 from tests.readers.test_rulings import push, say, who
 
 

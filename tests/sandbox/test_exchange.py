@@ -21,7 +21,8 @@ from bayanihan.sandbox.answer import Question
 from bayanihan.sandbox.exchange import MOST_OF_ONE, Exchange
 from bayanihan.sandbox.isolate import Limits
 from bayanihan.sandbox.offer import Answered, Batch, Lease, Offer, Said, Wish
-from tests.gate.world import Answer, World
+from tests.gate.answer import Answer
+from tests.gate.world import World
 
 SECRET = "nobody but who holds the shard reads this"
 LEADER = Viewer("k1", "", "SG", "", frozenset({"sandbox"}))

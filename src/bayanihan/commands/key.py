@@ -50,6 +50,9 @@ def new(
         bool | None, Parameter(help="Whether somebody answers for what it reports.")
     ] = None,
     expires: Annotated[str, Parameter(help="When it ends: 90d, 12h, or a time.")] = "",
+    serves: Annotated[
+        str, Parameter(name="--for", help="Report in this member's name, as its named proxy.")
+    ] = "",
     json: JsonOption = False,
     hub: HubOption = DEFAULT_HUB,
     key: KeyOption = "",
@@ -67,6 +70,7 @@ def new(
         "level": level,
         "group": group,
         "accountable": accountable,
+        **({"serves": serves} if serves else {}),
         **({"until": until_of(expires, wall_us())} if expires else {}),
     }
     with HubClient(hub, key) as client:
@@ -87,6 +91,7 @@ def list_(*, json: JsonOption = False, hub: HubOption = DEFAULT_HUB, key: KeyOpt
         return
     for each in keys:
         place = "/".join(filter(None, (each["member"] or "HUB", each["constituent"])))
+        place += f" for {each['serves']}" if each["serves"] else ""
         waiting = f"  {len(each['agent_keys_pending'])} agent key waits" * bool(
             each["agent_keys_pending"]
         )

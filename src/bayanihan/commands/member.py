@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from bayanihan.commands import proxy
 from bayanihan.commands.hub_client import (
     DEFAULT_HUB,
     HubClient,
@@ -21,6 +22,7 @@ from bayanihan.core.signing import to_text
 from bayanihan.errors import Refused, one_line
 
 app = App(name="member", help="The region's members, their constituents and groups.")
+proxy.add_to(app)
 
 
 @app.command(name="list")
@@ -36,7 +38,8 @@ def list_(*, json: JsonOption = False, hub: HubOption = DEFAULT_HUB, key: KeyOpt
         return
     for each in members:
         cert = each["cert"] or "no national CERT confirmed"
-        print(f"{each['code']}  {each['name']:<34} {cert:<28} {' '.join(each['groups'])}")
+        served = f"served by {each['proxy']}  " if each["proxy"] else ""
+        print(f"{each['code']}  {each['name']:<34} {cert:<28} {served}{' '.join(each['groups'])}")
 
 
 @app.command

@@ -80,6 +80,9 @@ class Viewer(msgspec.Struct, frozen=True):
     `constituent` is "" for the member's own staff. `lost` pairs a group's name with the
     last version of it that this viewer's member lost by leaving. An unauthenticated reader
     is `PUBLIC`.
+
+    A named proxy's officer reads as any of their own member's staff, and reports in the name
+    of the member that they serve: `serves` is its code, `serves_since_us` when that began.
     """
 
     key: str = ""
@@ -88,13 +91,25 @@ class Viewer(msgspec.Struct, frozen=True):
     constituent: str = ""
     scopes: frozenset[str] = frozenset()
     lost: tuple[tuple[str, int], ...] = ()
+    serves: str = ""
+    serves_since_us: int = 0
 
     @property
     def origin(self) -> str:
-        """What this viewer's own submissions are filed under."""
+        """Whose this viewer is: what their own submissions are filed under."""
         if not self.member:
             return "HUB" if self.key else ""
         return f"{self.member}/{self.constituent}" if self.constituent else self.member
+
+    @property
+    def filed_under(self) -> str:
+        """The origin of what this viewer reports: of the member that they serve, or their own."""
+        return self.serves or self.origin
+
+    @property
+    def voice(self) -> str:
+        """Who speaks: the origin, or both names where one serves another."""
+        return f"{self.origin} for {self.serves}" if self.serves else self.origin
 
 
 PUBLIC = Viewer()
@@ -108,6 +123,15 @@ def viewer_in(scope: Mapping[str, Any]) -> Viewer:
     """
     viewer: Viewer = scope["viewer"]
     return viewer
+
+
+def voice_of(origin: str, author: str) -> str:
+    """Who spoke in an entry: its origin, or both names (`TH for TL`) where another served it.
+
+    Persons are named below their voice, and no other name of theirs can hold a blank.
+    """
+    voice = author.partition("/")[0]
+    return voice if voice.endswith(f" for {origin}") else origin
 
 
 def may_see(viewer: Viewer, audience: Audience) -> bool:

@@ -6,8 +6,13 @@ from bayanihan.core.marking import Viewer
 from bayanihan.errors import Refused
 
 
-def require(viewer: Viewer, scope: str) -> None:
+def require(viewer: Viewer, scope: str, *, for_another: bool = False) -> None:
     """Let a viewer pass whose key has `scope`.
+
+    Args:
+        viewer: who asks.
+        scope: what the endpoint needs.
+        for_another: whether a named proxy may do this in the name of the member it serves.
 
     Raises:
         Refused: `not-signed-in` without a key, `not-permitted` without the scope.
@@ -16,6 +21,13 @@ def require(viewer: Viewer, scope: str) -> None:
         raise Refused("not-signed-in", f"This needs a key with the scope `{scope}`")
     if scope not in viewer.scopes:
         raise Refused("not-permitted", f"Your key lacks the scope `{scope}`", where=scope)
+    if viewer.serves and scope == "report" and not for_another:
+        raise Refused(
+            "not-permitted",
+            f"This key reports for {viewer.serves} and does nothing else in its name",
+            where=scope,
+            next_step=f"Use {viewer.member}'s own key, or ask {viewer.serves} to do it.",
+        )
 
 
 def require_if_signed_in(viewer: Viewer, scope: str) -> None:

@@ -1,7 +1,8 @@
 """Drafts of reports: what a person confirms, edits or drops before anything is shared.
 
 A draft lies in `state`, under the member (or the operator) whose people may see it. Its
-constituent sees it too, and nobody else; where it is not theirs, it is not there.
+constituent sees it too, and a named proxy those made since it serves, and nobody else; where
+it is not theirs, it is not there.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ _DAY_US = 24 * 3_600 * 1_000_000
 
 
 class Draft(msgspec.Struct, omit_defaults=False):
-    """One draft as it is kept. `content` is what its address answers."""
+    """One draft as it is kept. `content` is what its address answers.
+
+    `by` names both where a named proxy made it for its origin; "" where the origin did.
+    """
 
     id: str
     origin: str
     created_us: int
     content: dict[str, Any]
+    by: str = ""
 
 
 class _Glance(msgspec.Struct):
@@ -65,7 +70,7 @@ class Drafts:
 
     def get(self, viewer: Viewer, draft_id: str) -> tuple[Draft, int]:
         """A draft with its version. Raises `Refused("not-found")`."""
-        key = _key(_desk(viewer.origin), draft_id)
+        key = _key(_desk(viewer.filed_under), draft_id)
         document = self._ledger.state.get(ROOM, key) if viewer.key and draft_id else None
         draft = _decode(document.value) if document else None
         if document is None or draft is None or not _may_see(viewer, draft):
@@ -82,7 +87,8 @@ class Drafts:
         """The newest `LIST_LIMIT` drafts that a viewer may see, the newest first."""
         newest: list[tuple[int, str, bytes]] = []
         after = ""
-        while found := self._ledger.state.list(ROOM, f"{_desk(viewer.origin)}/", after, LIST_LIMIT):
+        desk = f"{_desk(viewer.filed_under)}/"
+        while found := self._ledger.state.list(ROOM, desk, after, LIST_LIMIT):
             for document in found:
                 glance = _glance(document.value)
                 if _may_see(viewer, glance):
@@ -111,6 +117,8 @@ def _key(desk: str, draft_id: str) -> str:
 
 
 def _may_see(viewer: Viewer, draft: Draft | _Glance) -> bool:
-    return viewer.origin == draft.origin or (
-        not viewer.constituent and viewer.origin == _desk(draft.origin)
+    if draft.created_us < viewer.serves_since_us:
+        return False  # from before the consent
+    return viewer.filed_under == draft.origin or (
+        not viewer.constituent and viewer.filed_under == _desk(draft.origin)
     )

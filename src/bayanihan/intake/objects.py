@@ -22,6 +22,7 @@ from bayanihan.core.marking import (
     Viewer,
     admitting,
     effective,
+    may_see,
     strictest,
 )
 from bayanihan.errors import Refused
@@ -171,7 +172,7 @@ class Admission:
             "object",
             audience,
             author=terms.author.person,
-            origin=terms.author.origin,
+            origin=terms.author.filed_under,
             object_id=candidate.checked.id,
             body=candidate.raw,
             version_us=candidate.checked.version_us,
@@ -208,7 +209,13 @@ class Admission:
         elif any(group.name != REGION for group in groups):
             # A member may be taken out of such a group; its author still sees the entry.
             persons = (terms.author.person,)
-        return admitting(Audience(level, groups, persons), terms.author)
+        audience = Audience(level, groups, persons)
+        served = terms.author.serves
+        if served and not may_see(Viewer(key="any", member=served), audience):
+            among = ", ".join(group.name for group in groups) or f"TLP:{level.upper()}"
+            message = f"{served} would not see what is said in its name: this is for {among}"
+            raise Refused("not-permitted", message, where="object_marking_refs")
+        return admitting(audience, terms.author)
 
 
 def within(place: str, path: str) -> str:

@@ -16,6 +16,7 @@ from bayanihan.core import stix
 from bayanihan.core.marking import LEVELS, Group, Viewer, group_marking_id, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
+from bayanihan.intake.acts import Acts
 from bayanihan.intake.objects import (
     Admission,
     Candidate,
@@ -63,6 +64,10 @@ class Directory(Protocol):
 
     def can_name(self, viewer: Viewer, person: str) -> bool:
         """Whether a viewer may address a person, who holds a key in force."""
+        ...
+
+    def check_serving(self, viewer: Viewer) -> None:
+        """Let a named proxy go on only while it serves. Raises `Refused`."""
         ...
 
 
@@ -122,13 +127,14 @@ class Intake:
         self._directory = directory
         self._defaults = defaults
         self._turns = Turns()
+        self.acts = Acts(ledger, directory.check_serving)
 
     def _knows_statement(self, viewer: Viewer) -> Callable[[str], bool]:
         """Whether the viewer's own origin has published a marking as a statement."""
 
         def known(ref: str) -> bool:
             own = self._ledger.newest_about(
-                viewer, ref, origin=viewer.origin, limit=STATEMENT_VERSIONS
+                viewer, ref, origin=viewer.filed_under, limit=STATEMENT_VERSIONS
             )
             bodies = (self._ledger.body(viewer, entry.position) for entry in own)
             return any(stix.check(body).statement for body in bodies)
@@ -144,7 +150,7 @@ class Intake:
         """
         terms = terms_of(viewer, params, self._defaults, self._directory)
         submission = cut(data)
-        async with self._turns.turn(viewer.origin, len(submission.objects)):
+        async with self._turns.turn(viewer.filed_under, len(submission.objects)):
             return await self._take(terms, submission)
 
     async def _take(self, terms: Terms, submission: stix.Submission) -> dict[str, Any]:
@@ -164,11 +170,14 @@ class Intake:
                 found.append(refusal_of(raw, refusal, place(number)))
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
-        if terms.to:  # the only term that an object's own marking may not fit
+        # Two terms that an object's own marking may not fit.
+        if terms.to or terms.author.serves:
             found = [
                 admission.fitting(each, place(each.number)) if isinstance(each, Candidate) else each
                 for each in found
             ]
+            told = [each.checked.id for each in found if isinstance(each, Candidate)]
+            await asyncio.to_thread(self.acts.note, terms.author, "entered", told)
         return summary_of(await self._append(admission, terms, found, place))
 
     def _markings(self, terms: Terms) -> Mapping[str, str]:
@@ -192,6 +201,7 @@ class Intake:
             appended: Sequence[Appended] = ()
             try:
                 if drafts and not failure:
+                    self._directory.check_serving(terms.author)
                     appended = await self._ledger.append_soon(drafts)
             except (Unavailable, Broken) as error:
                 if not results:
@@ -240,7 +250,7 @@ class Intake:
         except Refused:
             return False
         told = self._ledger.newest_about(
-            terms.author, candidate.checked.id, ("withdrawn",), origin=terms.author.origin
+            terms.author, candidate.checked.id, ("withdrawn",), origin=terms.author.filed_under
         )
         return any(
             each.position > repeated.position and each.header.audience == entry.header.audience
@@ -281,7 +291,7 @@ class Push:
     async def answer(self, asked: Asked, params: Mapping[str, Any]) -> bytes:
         """Take the body of one request in; the answer as JSON."""
         viewer = viewer_in(asked.scope)
-        require(viewer, "report")
+        require(viewer, "report", for_another=True)
         with self._uploads.upload(asked) as upload:
             return _encode(await self._intake.take(viewer, await upload.read(), params))
 

@@ -70,6 +70,7 @@ class Desk:
         self._neighbours = neighbours
         self._random = random
         self.drafts = Drafts(ledger)
+        self.acts = intake.acts
 
     def draft(self, viewer: Viewer, data: bytes, wish: Wish) -> Draft:
         """Read evidence and keep the draft. Blocks.
@@ -77,7 +78,7 @@ class Desk:
         Raises:
             Refused: `too-large`; a wish is judged before.
         """
-        examined = self._reader.examine(data, viewer.member)
+        examined = self._reader.examine(data, viewer.serves or viewer.member)
         similar = self._neighbours(viewer, examined.prints, wish.exercise)
         content = content_of(examined, wish, self._judge, msgspec.to_builtins(similar))
         if examined.objects:
@@ -87,7 +88,9 @@ class Desk:
                 raise Refused("too-large", message, next_step="Send it with `bayanihan push`.")
             content["envelope"] = base64.b64encode(whole).decode("ascii")
         draft_id = str(uuid.UUID(bytes=self._random(16), version=4))
-        draft = Draft(draft_id, viewer.origin, self._ledger.now_us(), content)
+        by = viewer.voice if viewer.serves else ""
+        draft = Draft(draft_id, viewer.filed_under, self._ledger.now_us(), content, by)
+        self.acts.note(viewer, "reported", [draft_id])
         self.drafts.put(draft)
         return draft
 
@@ -105,8 +108,28 @@ class Desk:
             raise Refused("conflict", "This draft was published", next_step="Report it again.")
         draft.content = edited(draft.content, change, self._judge)
         draft.content.pop(_CONFIRMED, None)
+        self.acts.note(viewer, "edited", [draft_id])
         self.drafts.put(draft, version if seen is None else seen)
         return draft
+
+    def drop(self, viewer: Viewer, draft_id: str) -> None:
+        """Drop a draft for good. Blocks. Raises `Refused("not-found")`."""
+        self.drafts.get(viewer, draft_id)
+        self.acts.note(viewer, "dropped", [draft_id])
+        self.drafts.drop(viewer, draft_id)
+
+    def shown(self, viewer: Viewer, draft: Draft) -> dict[str, Any]:
+        """A draft as a viewer is shown it. Blocks where it must look what they may see.
+
+        What is like it was found for whoever reported; a named proxy sees of that what its own
+        member sees.
+        """
+        told = shown(draft)
+        if viewer.serves:
+            about = self._ledger.newest_about
+            similar = told["similar"]
+            told["similar"] = [each for each in similar if about(viewer, each["id"], limit=1)]
+        return told
 
     def never(self, draft: Draft) -> frozenset[str]:
         """The held values of a draft that nobody may restore, in their ASCII form."""
@@ -137,7 +160,7 @@ class Desk:
             message = f"Nothing of the draft was accepted: {first['reason']}"
             raise Refused("bad-value", message, where=first["path"])
         at = moment.render(self._ledger.now_us())
-        content["published"] = {"at": at, "by": viewer.origin, **answer}
+        content["published"] = {"at": at, "by": viewer.voice, **answer}
         await asyncio.to_thread(self.drafts.put, draft, version)
         return draft
 
@@ -158,6 +181,7 @@ class Desk:
             raise Refused("conflict", "This draft was published already", where=draft.id)
         if _CONFIRMED in draft.content:
             return draft, version
+        self.acts.note(viewer, "published", [draft_id])
         draft.content[_CONFIRMED] = self._ledger.now_us()
         self.drafts.put(draft, version)
         return self.drafts.get(viewer, draft_id)
@@ -170,6 +194,7 @@ def shown(draft: Draft) -> dict[str, Any]:
         "id": draft.id,
         "address": f"/api/reports/{draft.id}",
         "origin": draft.origin,
+        "by": draft.by or draft.origin,
         "created": moment.render(draft.created_us),
         "state": "published" if draft.content["published"] else "draft",
         "stix": "envelope" in draft.content,
@@ -216,7 +241,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         is published at once, as a person's word; a constituent's waits for its own CERT.
         """
         viewer = viewer_in(request.scope)
-        require(viewer, "report")
+        require(viewer, "report", for_another=True)
         with body(request) as upload:
             form = read_form(await upload.read(), request.headers.get("content-type", ""))
             evidence = evidence_of(form)
@@ -224,18 +249,18 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             wish = checked_wish({name: str(value) for name, value in given.items()})
             draft = await asyncio.to_thread(desk.draft, viewer, evidence, wish)
         if str(given.get("publish", "")).lower() not in ("true", "1", "yes", "on"):
-            return shown(draft)
+            return desk.shown(viewer, draft)
         if viewer.constituent:
             return {**shown(draft), "waits_for": viewer.member}
-        return shown(await desk.publish(viewer, draft.id))
+        return desk.shown(viewer, await desk.publish(viewer, draft.id))
 
     @get("/api/reports")
     async def list_reports(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """The drafts that you may see, the newest first: your own and your constituents'."""
         viewer = viewer_in(request.scope)
-        require(viewer, "report")
+        require(viewer, "report", for_another=True)
         found = await asyncio.to_thread(desk.drafts.seen_by, viewer)
-        kept = ("id", "address", "origin", "created", "state", "kind", "vector", "language")
+        kept = ("id", "address", "origin", "by", "created", "state", "kind", "vector", "language")
         return {"reports": [{name: shown(draft)[name] for name in kept} for draft in found]}
 
     return [report_evidence, list_reports, *_of_drafts(desk)]
@@ -250,9 +275,9 @@ def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
     ) -> dict[str, Any]:
         """One draft."""
         viewer = viewer_in(request.scope)
-        require(viewer, "report")
+        require(viewer, "report", for_another=True)
         draft, _ = await asyncio.to_thread(desk.drafts.get, viewer, draft_id)
-        return shown(draft)
+        return await asyncio.to_thread(desk.shown, viewer, draft)
 
     @patch("/api/reports/{draft_id:str}")
     async def edit_report(
@@ -260,8 +285,9 @@ def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
     ) -> dict[str, Any]:
         """Edit a draft: `{drop, restore, note, vector, tlp, group, ai}`."""
         viewer = viewer_in(request.scope)
-        require(viewer, "report")
-        return shown(await asyncio.to_thread(desk.edit, viewer, draft_id, data))
+        require(viewer, "report", for_another=True)
+        draft = await asyncio.to_thread(desk.edit, viewer, draft_id, data)
+        return await asyncio.to_thread(desk.shown, viewer, draft)
 
     @post("/api/reports/{draft_id:str}/publish", status_code=200)
     async def publish_report(
@@ -269,8 +295,9 @@ def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
     ) -> dict[str, Any]:
         """Publish a draft, as a person of its member confirms it."""
         viewer = viewer_in(request.scope)
-        require(viewer, "report")
-        return shown(await desk.publish(viewer, draft_id))
+        require(viewer, "report", for_another=True)
+        draft = await desk.publish(viewer, draft_id)
+        return await asyncio.to_thread(desk.shown, viewer, draft)
 
     @delete("/api/reports/{draft_id:str}", status_code=200)
     async def drop_report(
@@ -278,8 +305,8 @@ def _of_drafts(desk: Desk) -> list[HTTPRouteHandler]:
     ) -> dict[str, Any]:
         """Drop a draft for good. What was published stays published."""
         viewer = viewer_in(request.scope)
-        require(viewer, "report")
-        await asyncio.to_thread(desk.drafts.drop, viewer, draft_id)
+        require(viewer, "report", for_another=True)
+        await asyncio.to_thread(desk.drop, viewer, draft_id)
         return {"id": draft_id, "dropped": True}
 
     return [show_report, edit_report, publish_report, drop_report]

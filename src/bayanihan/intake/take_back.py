@@ -12,9 +12,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
 from bayanihan.core import moment
-from bayanihan.core.marking import Viewer, viewer_in
+from bayanihan.core.marking import Viewer, viewer_in, voice_of
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
+from bayanihan.intake.acts import Acts
 from bayanihan.ledger import Draft, Entry, Ledger
 
 REASON_LIMIT = 1_000
@@ -36,8 +37,10 @@ def own_entries(ledger: Ledger, viewer: Viewer, object_id: str) -> list[Entry]:
     Raises:
         Refused: `not-found` when there is none, whatever others have published.
     """
-    origin = viewer.origin
+    origin = viewer.filed_under
     own = ledger.newest_about(viewer, object_id, origin=origin) if viewer.key else []
+    if viewer.serves:  # what it entered, and not what the member did
+        own = [entry for entry in own if voice_of(origin, entry.author) == viewer.voice]
     if not own:
         raise Refused("not-found", "You have published no such object", where=object_id)
     return own
@@ -50,11 +53,11 @@ def withdrawals(
 
     Where it was withdrawn already and not published again since, nothing more is said.
     """
-    told = ledger.newest_about(viewer, object_id, ("withdrawn",), origin=viewer.origin)
+    told = ledger.newest_about(viewer, object_id, ("withdrawn",), origin=viewer.filed_under)
     said = {(entry.header.audience, entry.header.exercise): entry.position for entry in told[::-1]}
     audiences = ledger.store.audiences()
     at = moment.render(ledger.now_us())
-    body = {"id": object_id, "origin": viewer.origin, "reason": reason, "at": at}
+    body = {"id": object_id, "origin": viewer.filed_under, "reason": reason, "at": at}
     found = [((entry.header.audience, entry.header.exercise), entry.position) for entry in own]
     places = sorted({place for place, position in found if position > said.get(place, 0)})
     return [
@@ -62,7 +65,7 @@ def withdrawals(
             "withdrawn",
             audiences[audience - 1],
             author=viewer.person,
-            origin=viewer.origin,
+            origin=viewer.filed_under,
             object_id=object_id,
             body=msgspec.json.encode(body),
             exercise=exercise,
@@ -102,11 +105,14 @@ async def withdraw(
     return len(drafts)
 
 
-def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[HTTPRouteHandler]:
+def routes(
+    ledger: Ledger, taken_back: Callable[[Sequence[int]], None], acts: Acts
+) -> list[HTTPRouteHandler]:
     """The handlers that take objects back.
 
     Args:
         ledger: the record.
+        acts: notes what is done in another's name.
         taken_back: told the positions whose bytes are gone, and those of withdrawals, on a
             worker thread, so that no restored backup brings anything back.
     """
@@ -117,8 +123,10 @@ def routes(ledger: Ledger, taken_back: Callable[[Sequence[int]], None]) -> list[
     ) -> dict[str, Any]:
         """Withdraw an object that you published: it leaves every feed at once."""
         viewer = viewer_in(request.scope)
-        require(viewer, "report")
-        told = await withdraw(ledger, viewer, object_id, checked_reason(reason), taken_back)
+        require(viewer, "report", for_another=True)
+        said = checked_reason(reason)
+        await asyncio.to_thread(acts.note, viewer, "withdrawn", [object_id])
+        told = await withdraw(ledger, viewer, object_id, said, taken_back)
         return {"id": object_id, "withdrawn": told}
 
     @post("/api/objects/{object_id:str}/erase", status_code=200)

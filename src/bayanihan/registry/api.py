@@ -51,8 +51,9 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
 
     @get("/api/members")
     async def list_members(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
-        """The members of the region, and which of your own groups they are in."""
+        """The members, who serves one in its name, and which of your own groups they are in."""
         viewer = viewer_in(request.scope)
+        now_us = registry.now_us()
         groups = [
             group
             for group in registry.groups.values()
@@ -62,6 +63,9 @@ def member_routes(office: Office) -> list[HTTPRouteHandler]:
             {
                 **msgspec.to_builtins(member),
                 "groups": [g.name for g in groups if member.code in g.members],
+                "proxy": held.proxy
+                if viewer.key and (held := registry.consents.holding(member.code, now_us))
+                else "",
             }
             for member in registry.members.values()
         ]
@@ -119,6 +123,7 @@ def _told(registry: Registry, key: Key) -> dict[str, Any]:
         "id": key.id,
         "member": key.member,
         "constituent": key.constituent,
+        "serves": key.serves,
         "person": key.person,
         "label": key.label,
         "scopes": key.scopes,
@@ -150,7 +155,7 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
         return [
             _told(registry, key)
             for key in registry.keys.values()
-            if viewer.member in ("", key.member)
+            if viewer.member in ("", key.member, key.serves)
             if viewer.constituent in ("", key.constituent)
         ]
 

@@ -48,6 +48,7 @@ class KeyAdded(_Change, tag="key-added", frozen=True, omit_defaults=True):
 
     `until_us` is when it ends by itself, 0 for never; `limits` are its own, see `Limits`.
     `accountable` says whether somebody answers for what it reports; None where nobody said.
+    `serves` is the member in whose name it reports, as its named proxy; "" for none.
     """
 
     id: str
@@ -62,6 +63,7 @@ class KeyAdded(_Change, tag="key-added", frozen=True, omit_defaults=True):
     accountable: bool | None = None
     until_us: int = 0
     limits: Limits = Limits()
+    serves: str = ""
 
 
 class KeyRotated(_Change, tag="key-rotated", frozen=True):
@@ -163,6 +165,30 @@ class OfficeEnded(_Change, tag="office-ended", frozen=True):
     office: str
 
 
+class ConsentGiven(_Change, tag="consent-given", frozen=True):
+    """A member consents in writing that another serves it, from `since_us` until `until_us`.
+
+    `title`, `signed` (a date) and `sha256` name the signed paper, which stays with the member;
+    `by` is the origin of whoever recorded it.
+    """
+
+    code: str
+    proxy: str
+    title: str
+    signed: str
+    sha256: str
+    since_us: int
+    until_us: int
+    by: str
+
+
+class ConsentEnded(_Change, tag="consent-ended", frozen=True):
+    """A member takes its affairs back before the time: its proxy's keys end at once."""
+
+    code: str
+    by: str
+
+
 class StateNoted(_Change, tag="state-noted", frozen=True):
     """The SHA-256 of all state, entered by the hour so that a later change of it shows."""
 
@@ -187,6 +213,8 @@ RegistryChange = (
     | LetIn
     | OfficeSet
     | OfficeEnded
+    | ConsentGiven
+    | ConsentEnded
     | StateNoted
 )
 

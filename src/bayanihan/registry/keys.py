@@ -27,7 +27,8 @@ class Key(msgspec.Struct, frozen=True):
 
     `member` is "" for the operator. `level` and `group` mark what this key submits
     without a marking of its own. `until_us` is when it ends by itself, 0 for never. After a
-    rotation the secret `before` opens as well, until `before_until_us`.
+    rotation the secret `before` opens as well, until `before_until_us`. `serves` is the member
+    in whose name it reports, as its named proxy.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Key(msgspec.Struct, frozen=True):
     before: bytes = b""
     before_until_us: int = 0
     limits: Limits = Limits()
+    serves: str = ""
 
     def ended(self, now_us: int) -> bool:
         """Whether its time is over."""

@@ -32,6 +32,7 @@ from bayanihan.registry.changes import (
 from bayanihan.registry.founding import member_facts
 from bayanihan.registry.keys import SCOPES, Key, make_key, make_secret
 from bayanihan.registry.registry import AgentKeys, Registry
+from bayanihan.registry.serving import serving_until_us
 
 _NAME_LIMIT = 64
 _TEXT_LIMIT = 200
@@ -43,7 +44,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class KeyOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a new key shall be. `until` is a STIX timestamp at which it ends, "" for never."""
+    """What a new key shall be. `until` is a STIX timestamp at which it ends, "" for never.
+
+    `serves` is the member in whose name it reports, as its named proxy; "" for none.
+    """
 
     scopes: tuple[str, ...]
     member: str = ""
@@ -55,6 +59,7 @@ class KeyOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accountable: bool | None = None
     until: str = ""
     limits: Limits = Limits()
+    serves: str = ""
 
 
 class RotationOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,16 +104,18 @@ def _person_of(order: KeyOrder, key_id: str, departures: int) -> str:
     """Who holds a key: named below their own organisation, so that nobody can be another.
 
     Whoever comes after their member left, `departures` times, is somebody else: what was
-    addressed to the person before is not for them.
+    addressed to the person before is not for them. Who serves another is named after both.
     """
-    if not order.person:
+    if not order.person and not order.serves:
         return key_id
-    if not _PERSON.fullmatch(order.person):
+    if order.person and not _PERSON.fullmatch(order.person):
         message = "A person's name is letters, digits, dots, hyphens, _ and @, 64 at most"
         raise Refused("bad-value", message, where="person")
-    viewer = Viewer(key=key_id, member=order.member, constituent=order.constituent)
+    viewer = Viewer(
+        key=key_id, member=order.member, constituent=order.constituent, serves=order.serves
+    )
     since = f"~{departures + 1}" if departures else ""
-    return f"{viewer.origin}/{order.person}{since}"
+    return f"{viewer.voice}/{order.person or key_id}{since}"
 
 
 class Office:
@@ -169,8 +176,10 @@ class Office:
         self.registry.own_group(author, order.group)
         key_id, text, digest = make_key(self._entropy)
         until_us = self._until_us(order.until)
+        lent_us = serving_until_us(order, self.registry.consents, self._ledger.now_us())
         self._check_limits(author, order.limits)
-        departures = self.registry.departures.get(order.member, 0)
+        left = self.registry.departures
+        departures = left.get(order.member, 0) + left.get(order.serves, 0)
         person = _person_of(order, key_id, departures)
         self._check_grant(author, order, person)
         self._check_answer(order, person)
@@ -186,10 +195,14 @@ class Office:
             level=order.level,
             group=order.group,
             accountable=order.accountable,
-            until_us=until_us,
+            until_us=min(until_us or lent_us, lent_us or until_us),
             limits=order.limits,
+            serves=order.serves,
         )
         await self.enter(author, [change])
+        if key_id not in self.registry.keys:
+            message = f"{order.serves} took its affairs back at this moment"
+            raise Refused("not-permitted", message, where="serves")
         return {"id": key_id, "key": text, "person": change.person}
 
     def _check_answer(self, order: KeyOrder, person: str) -> None:
@@ -239,6 +252,8 @@ class Office:
     def _managed(self, author: Viewer, key_id: str) -> Key:
         """A key that an administrator manages. Raises `Refused`."""
         key = self.registry.keys.get(key_id)
+        if key and key.serves and key.serves == author.member and not author.constituent:
+            return key  # nobody reports in a member's name against its will
         if key is None or (author.member and key.member != author.member):
             raise Refused("not-found", f"There is no key {key_id!r}", where="id")
         self._check_place(author, key.member, key.constituent)

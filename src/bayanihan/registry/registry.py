@@ -20,6 +20,8 @@ from bayanihan.registry.changes import (
     AgentKeyTrusted,
     AssetAdded,
     AssetRemoved,
+    ConsentEnded,
+    ConsentGiven,
     ConstituentAdded,
     GroupSet,
     KeptOut,
@@ -36,7 +38,8 @@ from bayanihan.registry.changes import (
     StateNoted,
     change_of,
 )
-from bayanihan.registry.keys import Key, parts_of
+from bayanihan.registry.consents import Consent, Consents
+from bayanihan.registry.keys import Key, digest_of, parts_of
 from bayanihan.registry.offices import Offices
 
 _NO_END_US = 1 << 63
@@ -98,6 +101,7 @@ class Registry(Projection):
         self.kept_out: dict[str, dict[str, str]] = {}
         self.editions: dict[str, int] = {}
         self.offices = Offices()
+        self.consents = Consents()
         self._answers: dict[str, bool] = {}
         self._viewers: dict[str, Viewer] = {}
         self._waiting: list[tuple[int, bytes]] = []
@@ -134,15 +138,12 @@ class Registry(Projection):
             case MemberLeft():
                 self._leave(change.code)
                 self.offices.apply(position, change)
+                self.consents.apply(change)
             case ConstituentAdded():
                 place = (change.member, change.name)
                 self.constituents[place] = Constituent(*place, change.title)
             case KeyAdded():
-                self.keys[change.id] = self.issued[change.id] = _key_of(change)
-                self.persons.add(change.person)
-                if change.accountable is not None:
-                    self._answers.setdefault(change.person, change.accountable)
-                self._next_end_us = min(self._next_end_us, change.until_us or _NO_END_US)
+                self._add_key(change)
             case KeyRotated() | KeyLimited():
                 self._change_key(change)
             case KeyRevoked():
@@ -161,6 +162,8 @@ class Registry(Projection):
                 self.hidden = self.hidden - codes if change.shown else self.hidden | codes
             case AssetAdded() | AssetRemoved() | KeptOut() | LetIn() | OfficeSet() | OfficeEnded():
                 self._own(position, change)
+            case ConsentGiven() | ConsentEnded():
+                self._serve(change)
             case StateNoted():
                 return  # a fact about state, not about who is who
         self._viewers = {}
@@ -182,7 +185,26 @@ class Registry(Projection):
             if code in group.members:
                 self._set_group(group.name, tuple(m for m in group.members if m != code))
         self.members = {known: m for known, m in self.members.items() if known != code}
-        self.keys = {key_id: key for key_id, key in self.keys.items() if key.member != code}
+        self.keys = {
+            key_id: key for key_id, key in self.keys.items() if code not in (key.member, key.serves)
+        }
+
+    def _serve(self, change: ConsentGiven | ConsentEnded) -> None:
+        """A consent begins, or ends with every key that was made under it."""
+        self.consents.apply(change)
+        if isinstance(change, ConsentEnded):
+            self.keys = {i: key for i, key in self.keys.items() if key.serves != change.code}
+
+    def _add_key(self, change: KeyAdded) -> None:
+        if change.serves:
+            held = self.consents.holding(change.serves, change.at_us)
+            if held is None or held.ended_us or held.proxy != change.member:
+                return  # the consent was taken back while this key was being made
+        self.keys[change.id] = self.issued[change.id] = _key_of(change)
+        self.persons.add(change.person)
+        if change.accountable is not None:
+            self._answers.setdefault(change.person, change.accountable)
+        self._next_end_us = min(self._next_end_us, change.until_us or _NO_END_US)
 
     def _own(
         self,
@@ -235,8 +257,26 @@ class Registry(Projection):
         key_id, secret = parts_of(text)
         key = self.keys.get(key_id)
         if key is None or not key.opens(secret, self.now_us()):
+            issued = self.issued.get(key_id)
+            if issued and issued.serves and issued.digest == digest_of(secret):
+                message = f"This key reported for {issued.serves}, and its time is over"
+                raise Refused("not-signed-in", message, next_step="Use your own member's key.")
             raise Refused("not-signed-in", "This key is not known here, or it has ended")
         return self.viewer(key_id)
+
+    def check_serving(self, viewer: Viewer) -> None:
+        """Let a named proxy go on only while it serves: a request may outlive its consent.
+
+        Raises:
+            Refused: `not-signed-in` once the member took its affairs back.
+        """
+        code = viewer.serves
+        if not code:
+            return
+        held = self.consents.holding(code, self.now_us())
+        if code in self.consents.ending or viewer.key not in self.keys or held is None:
+            message = f"{code}'s consent has ended: {viewer.member} reports in its name no longer"
+            raise Refused("not-signed-in", message, next_step="Use your own member's key.")
 
     @property
     def edition(self) -> object:
@@ -251,12 +291,29 @@ class Registry(Projection):
         if known is None:
             key = self.key(key_id)
             lost = tuple(sorted(self.lost.get(key.member, {}).items()))
+            held = self._serving(key)
             known = Viewer(
-                key.id, key.person, key.member, key.constituent, frozenset(key.scopes), lost
+                key.id,
+                key.person,
+                key.member,
+                key.constituent,
+                frozenset(key.scopes),
+                lost,
+                key.serves,
+                held.since_us if held else 0,
             )
             if not key.until_us:  # else its end is looked at each time
                 viewers[key_id] = known
         return known
+
+    def _serving(self, key: Key) -> Consent | None:
+        """The consent that a key reports under; None for one that serves nobody."""
+        held = self.consents.holding(key.serves, self.now_us()) if key.serves else None
+        if key.serves and held is None:
+            raise Refused(
+                "not-signed-in", f"{key.serves}'s consent has ended, and this key with it"
+            )
+        return held
 
     def answered(self, origin: str, author: str) -> bool:
         """Whether somebody answers for what an author of an origin reports.
@@ -297,7 +354,12 @@ class Registry(Projection):
         Of another member, its own staff may be addressed, by staff that shares a group with it.
         """
         now_us = self.now_us()
-        keys = (k for k in self.keys.values() if k.person == person and not k.ended(now_us))
+        keys = (
+            key
+            for key in self.keys.values()
+            # Nobody is addressed in a name that is lent: it is given back.
+            if key.person == person and not key.ended(now_us) and not key.serves
+        )
         return any(self._reaches(viewer, key) for key in keys)
 
     def _reaches(self, viewer: Viewer, key: Key) -> bool:
@@ -371,4 +433,5 @@ def _key_of(change: KeyAdded) -> Key:
         change.group,
         change.until_us,
         limits=change.limits,
+        serves=change.serves,
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bayanihan.core.marking import REGION, Audience, Viewer
+from bayanihan.core.marking import REGION, Audience, Viewer, voice_of
 from bayanihan.core.observables import Observable
 from bayanihan.core.pattern import Rest
 from bayanihan.errors import Refused
@@ -243,7 +243,7 @@ class Console:
             facts=facts_of(entry.object_id, body, lambda ref: self._name(viewer, ref)),
             level=audience.level,
             groups=_groups(audience),
-            origin=self._origin(viewer, entry.origin),
+            origin=self._origin(viewer, entry),
             stamp_us=entry.stamp_us,
             exercise=entry.header.exercise,
             withdrawn=self._withdrawn(viewer, entry),
@@ -326,13 +326,22 @@ class Console:
             code: (member.name, not member.cert) for code, member in self._registry.members.items()
         }
 
-    def _origin(self, viewer: Viewer, origin: str) -> str:
-        """An origin in words: the member's name, and to its own staff the constituent's."""
+    def _named(self, code: str) -> str:
+        member = self._registry.members.get(code)
+        return member.name if member else code
+
+    def _origin(self, viewer: Viewer, entry: Entry) -> str:
+        """An origin in words: the member's name, and to its own staff the constituent's.
+
+        What a named proxy entered is told with both names.
+        """
+        origin, proxy = entry.origin, voice_of(entry.origin, entry.author).partition(" for ")
         if origin == "HUB":
             return "the regional hub"
+        if proxy[2]:
+            return f"{self._named(proxy[0])} for {self._named(proxy[2])}"
         code, _, constituent = origin.partition("/")
-        member = self._registry.members.get(code)
-        name = member.name if member else code
+        name = self._named(code)
         own = viewer.member == code and not viewer.constituent
         if not constituent or not own:
             return name

@@ -22,7 +22,7 @@ from bayanihan.core.marking import LEVELS, Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.intake.drafts import Draft
-from bayanihan.intake.reports_api import Desk, checked_wish, evidence_of, shown
+from bayanihan.intake.reports_api import Desk, checked_wish, evidence_of
 from bayanihan.intake.upload import Upload
 from bayanihan.web.render import markup, page
 from bayanihan.web.session import Sessions, check_origin
@@ -78,7 +78,7 @@ async def _reporter(request: Request[Any, Any, Any], sessions: Sessions) -> View
     viewer = viewer_in(request.scope)
     cookies = request.headers.get("cookie", "")
     viewer = await asyncio.to_thread(sessions.asker, viewer, cookies)
-    require(viewer, "report")
+    require(viewer, "report", for_another=True)
     request.scope["viewer"] = viewer  # type: ignore[typeddict-unknown-key]
     return viewer
 
@@ -134,7 +134,7 @@ def _of_one(desk: Desk, sessions: Sessions) -> list[HTTPRouteHandler]:
             form = _read(text)
             act = form.get("do", [""])[0]
             if act == "drop":
-                await asyncio.to_thread(desk.drafts.drop, viewer, draft_id)
+                await asyncio.to_thread(desk.drop, viewer, draft_id)
                 return _to("/reports")
             await asyncio.to_thread(_save, desk, viewer, draft_id, form)
             if act == "publish":
@@ -164,7 +164,9 @@ def _overview(
         exercise=False,
         refusal=refusal,
         given=given or {},
-        drafts=[(shown(draft), draft.created_us) for draft in desk.drafts.seen_by(viewer)],
+        drafts=[
+            (desk.shown(viewer, draft), draft.created_us) for draft in desk.drafts.seen_by(viewer)
+        ],
         **_LISTS,
     )
     return page(text, status=refusal.status if refusal else 200)
@@ -174,7 +176,7 @@ def _sheet(
     desk: Desk, viewer: Viewer, draft_id: str, refusal: Refused | None = None
 ) -> Response[bytes]:
     draft, version = desk.drafts.get(viewer, draft_id)
-    told = shown(draft)
+    told = desk.shown(viewer, draft)
     text = markup(
         "report.html",
         viewer=viewer,
