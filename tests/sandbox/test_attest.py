@@ -46,7 +46,7 @@ from bayanihan.sandbox.shift import digest_of_verdicts
 from bayanihan.sandbox.tool import load_tool
 from bayanihan.sandbox.trust import Trust, read_trust, verify
 from bayanihan.sandbox.writing import shipped
-from tests.sandbox.tools import answering, isolator_or_skip, write_tool
+from tests.sandbox.tools import answering, isolator_or_skip, no_more_than, write_tool
 from tests.sim.process import RunningHub
 
 NOW = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
@@ -130,6 +130,13 @@ def test_securesystemslib_verifies_what_we_sign(payload: bytes, keys: Path) -> N
     assert statement["predicate"]["result"] == "PASSED"
     assert statement["predicate"]["passedTests"] == ["false_alarm<=5%", "detection>=90%"]
     assert statement["predicate"]["failedTests"] == []
+
+
+def test_half_a_key_is_not_left_behind(tmp_path: Path) -> None:
+    with no_more_than(10), pytest.raises(OSError, match="File too large"):
+        new_key(tmp_path / "sg.key")
+    assert list(tmp_path.iterdir()) == []
+    new_key(tmp_path / "sg.key")
 
 
 def test_a_public_key_is_trust_enough(payload: bytes, keys: Path) -> None:

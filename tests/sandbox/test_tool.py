@@ -80,6 +80,17 @@ def test_folder_and_archives_are_the_same_tool(tmp_path: Path) -> None:
     assert load_tool(folder).digest == digest_of(files)
 
 
+def test_an_artefact_is_the_one_that_the_vendor_declares(tmp_path: Path) -> None:
+    held = digest_of({"tool.py": ToolFile(answering().encode(), False)})
+    good = write_tool(tmp_path / "good", answering(), artefact=f"sha256:{held}")
+    assert load_tool(good).manifest.artefact == f"sha256:{held}"
+    bad = write_tool(tmp_path / "bad", answering("'malicious'"), artefact=f"sha256:{held}")
+    with pytest.raises(Refused, match="not the artefact that its vendor declares") as refused:
+        load_tool(bad)
+    assert refused.value.where.endswith("$.artefact")
+    assert "These files are sha256:" in refused.value.next_step
+
+
 @settings(max_examples=20)
 @given(st.dictionaries(st.text("ab", min_size=1), st.binary(max_size=5), min_size=1, max_size=4))
 def test_any_change_changes_the_digest(content: dict[str, bytes]) -> None:

@@ -18,15 +18,16 @@ from typing import Any
 import pytest
 
 from bayanihan import cli
+from bayanihan.commands.whole_file import write_whole
 from bayanihan.errors import Refused
 from bayanihan.sandbox.corpus import Card, Corpus, Item, write_folder
 from bayanihan.sandbox.desk import blind_order
-from bayanihan.sandbox.journal import Journal
+from bayanihan.sandbox.journal import _TABLES, Journal
 from bayanihan.sandbox.report import page
 from bayanihan.sandbox.result import read_result
 from bayanihan.sandbox.trial import sample
 from bench.sandbox import repeated
-from tests.sandbox.tools import answering, isolator_or_skip, write_tool
+from tests.sandbox.tools import answering, isolator_or_skip, no_more_than, write_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 _GUESS = "'malicious' if 'lure' in item['text'] else 'benign'"
@@ -276,6 +277,39 @@ def test_another_trial_at_the_same_place_is_refused(
         run(scene, tmp_path, "--fresh", code=1)
         assert "running in another process" in capfd.readouterr().err
     assert run(scene, tmp_path, "--fresh")["verdicts"] == "bm" * 20
+
+
+@pytest.mark.parametrize("pages", [1, 9, 12], ids=["at once", "at the plan", "in the middle"])
+def test_a_full_disk_is_told_and_loses_nothing(
+    pages: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    isolator_or_skip("L1")
+    scene = (tmp_path / "tool", small_corpus(tmp_path / "corpus", 600))
+    write_tool(scene[0], answering(_GUESS))
+    with monkeypatch.context() as full:
+        tables = f"PRAGMA max_page_count = {pages}; {_TABLES}"
+        full.setattr("bayanihan.sandbox.journal._TABLES", tables)
+        assert run(scene, tmp_path, code=1) == {}
+    told = capfd.readouterr().err
+    assert "The disk is full; what was answered before is kept" in told
+    assert "[disk-full]" in told
+    assert run(scene, tmp_path)["verdicts"] == "bm" * 300
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "trial.json"
+    place.write_text("before")
+    with no_more_than(10), pytest.raises(Refused, match="File too large"):
+        write_whole(place, b"x" * 100)
+    assert place.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [place]
+    link = tmp_path / "out"
+    link.symlink_to("/dev/null")
+    write_whole(link, b"x")
+    assert link.is_symlink()
 
 
 def test_two_workers_answer_each_item_once(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,17 @@ def write_tool(folder: Path, code: str, **changes: Any) -> Path:
     for name, file in files_of(code, **changes).items():
         (folder / name).write_bytes(file.data)
     return folder
+
+
+@contextmanager
+def no_more_than(size_bytes: int) -> Iterator[None]:
+    """No file grows beyond a size, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def isolator_or_skip(level: str) -> Isolator:

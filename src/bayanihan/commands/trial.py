@@ -25,6 +25,7 @@ from bayanihan.commands.hub_client import (
     KeyOption,
     as_json_text,
 )
+from bayanihan.commands.whole_file import write_whole
 from bayanihan.errors import Refused
 from bayanihan.sandbox.attest import (
     check_result,
@@ -39,7 +40,7 @@ from bayanihan.sandbox.corpus import Corpus, read_folder, write_folder
 from bayanihan.sandbox.gate import read_rule
 from bayanihan.sandbox.isolate import Bubblewrap, Isolator, Limits, isolator_of, strongest
 from bayanihan.sandbox.isolate.remote import TOLD, Remote
-from bayanihan.sandbox.journal import begun_with
+from bayanihan.sandbox.journal import begun_with, full_disk_told
 from bayanihan.sandbox.remote.proxy import host_of
 from bayanihan.sandbox.remote.retired import check_disclosable, retire
 from bayanihan.sandbox.report import page
@@ -163,8 +164,8 @@ class Wanted:
     def finish(self, trial: Trial, result: Result) -> int:
         """Write result and page, print them; the exit code."""
         report = self.out.with_name("report.html")
-        self.out.write_bytes(encode_result(result))
-        report.write_text(page(result), encoding="utf-8")
+        write_whole(self.out, encode_result(result))
+        write_whole(report, page(result).encode())
         trial.finish()
         if self.json:
             print(as_json_text(result))
@@ -190,7 +191,7 @@ def run(
     Example: bayanihan trial run examples/tools/regex --corpus mail-en-th --out trial.json
     """
     order = wanted.order(tool, workers_allowed(workers))
-    with wanted.trial(order) as trial:
+    with full_disk_told(wanted.journal), wanted.trial(order) as trial:
         if trial.answered:
             say(f"Going on with a trial that was begun here: {trial.answered:,} answers are kept.")
         try:
@@ -254,7 +255,7 @@ def attest(
     check_result(found, open_corpus(corpus or found.corpus.name, root))
     payload = statement_of(found, dt.datetime.now(dt.UTC), days)
     data = sign(payload, signer)
-    write_new(out, data)
+    write_whole(out, data)
     trial_print.show_attested(read_statement(payload), out)
     if enter:
         with HubClient(hub, key) as client:
@@ -276,7 +277,7 @@ def countersign(
     """
     envelope = read_envelope(file)
     verify_envelope(envelope, read_trust(trust), dt.datetime.now(dt.UTC))
-    write_new(out, sign(envelope.payload_bytes, read_key(sign_with), envelope))
+    write_whole(out, sign(envelope.payload_bytes, read_key(sign_with), envelope))
     print(f"{out}: {len(envelope.signatures) + 1} signatures")
 
 
@@ -337,7 +338,7 @@ def seal(
     sealed = make_sealed(open_corpus(corpus), secrets.randbelow, secrets.token_bytes)
     write_folder(sealed, out)
     out.chmod(0o700)
-    write_new(commitment, msgspec.json.format(msgspec.json.encode(commitment_of(sealed))) + b"\n")
+    write_whole(commitment, msgspec.json.format(msgspec.json.encode(commitment_of(sealed))) + b"\n")
     print(f"{out}: {len(sealed.items)} items. Keep them from vendors until you reveal them.")
     print(f"{commitment}: the commitment. Publish it before the trial.")
 
@@ -357,14 +358,6 @@ def reveal(
     said = read_commitment(data, str(commitment))
     check_revealed(read_folder(folder), said)
     print(f"{folder}: this is what was committed to, {said.root}")
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file. Raises `Refused("cannot-write")`."""
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise Refused("cannot-write", error.strerror or str(error), where=str(path)) from None
 
 
 def say(sentence: str) -> None:

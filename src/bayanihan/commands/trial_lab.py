@@ -13,6 +13,7 @@ from bayanihan.commands.trial import IsolationOption, WantedOptions, choose, say
 from bayanihan.errors import Refused, one_line
 from bayanihan.sandbox import lead
 from bayanihan.sandbox.isolate import Isolator
+from bayanihan.sandbox.journal import full_disk_told
 from bayanihan.sandbox.laboratory import Line, check_offer, offered, work_on
 from bayanihan.sandbox.offer import Standing
 from bayanihan.sandbox.trial import Progress, Trial
@@ -47,7 +48,11 @@ def serve(
     order = wanted.order(tool)
     lead.check_leading(order)
     note = wanted.out.with_name(wanted.out.name + ".offered")
-    with wanted.trial(order) as trial, HubClient(hub, key) as client:
+    with (
+        full_disk_told(wanted.journal),
+        wanted.trial(order) as trial,
+        HubClient(hub, key) as client,
+    ):
         line = Line(client)
         name = lead.kept_offer(line, note, trial.seed)
         if withdraw:

@@ -18,6 +18,25 @@ UNKNOWN = "und"
 # that they are most often taken for.
 REGION = ("en", "vi", "tl", "id", "ms", "jv", "pt", "de", "fr", "es", "nl", "it")
 
+# What people call them, in English.
+LANGUAGE_NAMES = {
+    "en": "English",
+    "fil": "Filipino",
+    "id": "Indonesian",
+    "km": "Khmer",
+    "lo": "Lao",
+    "ms": "Malay",
+    "my": "Burmese",
+    "my-Qaag": "Burmese in Zawgyi",
+    "ta": "Tamil",
+    "tet": "Tetum",
+    "th": "Thai",
+    "tl": "Filipino",
+    "und": "not known",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
+
 Guess = Callable[[str], Sequence[tuple[str, float]]]
 """Languages out of `REGION` for a text, each with its share of probability, likeliest first."""
 

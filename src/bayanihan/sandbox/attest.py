@@ -304,9 +304,15 @@ def new_key(path: Path) -> Path:
         raise Refused("cannot-write", "There is a key already", where=str(path)) from None
     except OSError as error:
         raise Refused("cannot-write", error.strerror or str(error), where=str(path)) from None
-    with os.fdopen(opened, "wb") as file:
-        file.write(private)
-    public_path.write_bytes(public_pem(key.public_key()))
+    try:
+        with os.fdopen(opened, "wb") as file:
+            file.write(private)
+        public_path.write_bytes(public_pem(key.public_key()))
+    except OSError:
+        # Half a key is none, and would be in the way of the next one.
+        path.unlink(missing_ok=True)
+        public_path.unlink(missing_ok=True)
+        raise
     return public_path
 
 

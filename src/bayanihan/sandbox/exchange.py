@@ -8,7 +8,6 @@ attestation, may be.
 from __future__ import annotations
 
 import asyncio
-import errno
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from bayanihan.core.marking import Viewer
 from bayanihan.errors import Refused, Unavailable
 from bayanihan.sandbox.answer import Question
 from bayanihan.sandbox.book import Book
+from bayanihan.sandbox.journal import is_full
 from bayanihan.sandbox.offer import Batch, Found, Lease, Offer, Standing, Wish
 
 KEPT_DAYS = 30
@@ -80,7 +80,7 @@ class Exchange:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (OSError, sqlite3.OperationalError) as error:
-            if "full" in str(error) or getattr(error, "errno", 0) == errno.ENOSPC:
+            if is_full(error):
                 message = "The hub's disk is full"
                 raise Unavailable("disk-full", message, retry_after_s=30) from error
             raise

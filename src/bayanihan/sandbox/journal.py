@@ -8,6 +8,7 @@ when a lease runs out, another worker takes what is left of the shard.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from bayanihan.errors import Refused
+from bayanihan.errors import Refused, Unavailable
 
 SHARD_ITEMS = 512
 LEASE_S = 60.0
@@ -45,6 +46,35 @@ Row = tuple[int, int, str, int | None, str | None]
 Run = tuple[int, float, int, Sequence[str]]
 
 
+def is_full(error: Exception) -> bool:
+    """Whether an error says that a disk is full."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    return code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC
+
+
+@contextlib.contextmanager
+def full_disk_told(path: Path) -> Iterator[None]:
+    """Say of a full disk that it is one, and that nothing is lost.
+
+    Args:
+        path: of the journal that is written to meanwhile.
+
+    Raises:
+        Unavailable: `disk-full`.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        if not is_full(error):
+            raise
+        raise Unavailable(
+            "disk-full",
+            "The disk is full; what was answered before is kept",
+            where=str(path),
+            next_step="Free space there, then give the same command again: it goes on.",
+        ) from None
+
+
 def begun_with(path: Path) -> str:
     """The root of the corpus of a trial that was begun here; "" when there is none."""
     if not path.exists():
@@ -52,6 +82,21 @@ def begun_with(path: Path) -> str:
     with Journal(path) as journal:
         plan = journal.plan()
     return str(plan["corpus"]) if plan else ""
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_TABLES)
+    except sqlite3.Error as error:
+        if is_full(error):
+            raise
+        raise Refused(
+            "cannot-write", f"The trial's journal cannot be opened: {error}", where=str(path)
+        ) from None
+    return connection
 
 
 class Journal:
@@ -69,15 +114,8 @@ class Journal:
         self.path = path
         self._lease_s = lease_s
         self._now = now
-        try:
-            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(_TABLES)
-        except sqlite3.Error as error:
-            raise Refused(
-                "cannot-write", f"The trial's journal cannot be opened: {error}", where=str(path)
-            ) from None
+        with full_disk_told(path):
+            self._connection = _opened(path)
         self._lock: int | None = None
 
     def lock(self) -> None:
@@ -155,7 +193,9 @@ class Journal:
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # On a full disk SQLite has taken it back already.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
 

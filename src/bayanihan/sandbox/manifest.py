@@ -57,6 +57,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         languages: ISO 639 codes of the languages that it is made for.
         command: the program and its arguments, run in the tool's folder; the program `python`
             is the interpreter that the harness brings.
+        artefact: the digest that the vendor declares for everything but `tool.json`; a tool with
+            other bytes is refused.
         accuracy: what the vendor declares.
         packages: Python distributions that the harness brings from its own environment.
         settings: files and folders below /etc that a program of the system reads.
@@ -70,6 +72,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     vectors: Annotated[list[Vector], Meta(min_length=1)]
     languages: list[Language]
     command: Annotated[list[Annotated[str, Meta(min_length=1, max_length=4096)]], Meta()] = []
+    artefact: Annotated[str, Meta(pattern="^(sha256:[0-9a-f]{64})?$")] = ""
     accuracy: Accuracy | None = None
     packages: list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]] = []
     settings: list[Annotated[str, Meta(pattern=r"^/etc/[a-z0-9][A-Za-z0-9._-]*$")]] = []

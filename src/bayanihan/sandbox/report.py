@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from bayanihan.core.language import LANGUAGE_NAMES
 from bayanihan.sandbox.proportion import Interval
 from bayanihan.sandbox.result import Result, Score
 
@@ -67,6 +68,19 @@ def bar(
     )
 
 
+def axis(low: float, high: float) -> Markup:
+    """The scale above a column of bars."""
+    ends = (low, (low + high) / 2, high)
+    marks = Markup("").join(
+        Markup('<text x="{x:.1f}" y="13" text-anchor="{anchor}">{told}</text>').format(
+            x=_x(share, low, high), anchor=anchor, told=f"{share * 100:.0f}"
+        )
+        for share, anchor in zip(ends, ("start", "middle", "end"), strict=True)
+    )
+    size = Markup('viewBox="0 0 {w} {h}" width="{w}" height="{h}"').format(w=_WIDTH, h=_HEIGHT)
+    return Markup('<svg class="bar" {} aria-hidden="true">{}</svg>').format(size, marks)
+
+
 def score_bar(score: Score | None) -> Markup:
     """A score's row, or a dash where there is no evidence."""
     return Markup("&ndash;") if score is None else bar(score.share, score.interval)
@@ -81,6 +95,8 @@ def page(result: Result) -> str:
     named: dict[str, Any] = {
         "r": result,
         "bar": bar,
+        "axis": axis,
+        "languages": LANGUAGE_NAMES,
         "score_bar": score_bar,
         "slices": {
             by: [each for each in result.slices if each.by == by]

@@ -23,7 +23,7 @@ from bayanihan.sandbox.baselines import baselines
 from bayanihan.sandbox.corpus import Corpus, read_folder
 from bayanihan.sandbox.desk import Desk, LocalDesk
 from bayanihan.sandbox.isolate import Isolator, Limits, Stage, isolator_of
-from bayanihan.sandbox.journal import Journal, Row, Shard
+from bayanihan.sandbox.journal import Journal, Row, Shard, full_disk_told
 from bayanihan.sandbox.remote.retired import as_asked
 from bayanihan.sandbox.result import FAULT
 from bayanihan.sandbox.score import letter_of
@@ -200,16 +200,17 @@ def from_plan(journal: Journal, plan: dict[str, Any]) -> Shift:
 
 def main(arguments: list[str]) -> int:
     """Work on the trial whose journal is named, until nothing is left of it."""
-    with Journal(Path(arguments[0])) as journal:
-        plan = journal.plan()
-        assert plan, "whoever leads the trial wrote its plan"
-        try:
+    path = Path(arguments[0])
+    try:
+        with full_disk_told(path), Journal(path) as journal:
+            plan = journal.plan()
+            assert plan, "whoever leads the trial wrote its plan"
             from_plan(journal, plan).work()
-        except BayanihanError as error:
-            sys.stderr.write(as_text(error) + "\n")
-            return 1
-        except KeyboardInterrupt:
-            return 130
+    except BayanihanError as error:
+        sys.stderr.write(as_text(error) + "\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

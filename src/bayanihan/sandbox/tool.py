@@ -76,7 +76,21 @@ def load_tool(path: Path) -> Tool:
             next_step="Begin with `bayanihan trial init FOLDER`.",
         )
     manifest = read_manifest(files[MANIFEST_FILE].data, f"{path}/{MANIFEST_FILE}")
+    _check_artefact(manifest, files, f"{path}/{MANIFEST_FILE} $.artefact")
     return Tool(manifest, files, digest_of(files))
+
+
+def _check_artefact(manifest: Manifest, files: dict[str, ToolFile], where: str) -> None:
+    """Refuse another artefact than the vendor declares."""
+    held = {name: file for name, file in files.items() if name != MANIFEST_FILE}
+    found = f"sha256:{digest_of(held)}"
+    if manifest.artefact not in ("", found):
+        raise Refused(
+            "bad-value",
+            "The tool's files are not the artefact that its vendor declares",
+            where=where,
+            next_step=f"Ask the vendor. These files are {found}.",
+        )
 
 
 def digest_of(files: dict[str, ToolFile]) -> str:

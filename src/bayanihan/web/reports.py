@@ -18,6 +18,7 @@ from litestar.response import Response
 from bayanihan.core.ai import VECTORS
 from bayanihan.core.ai_involvement import CONFIDENCES, DEGREES, EVIDENCE, ROLES
 from bayanihan.core.form import read_form
+from bayanihan.core.language import LANGUAGE_NAMES
 from bayanihan.core.marking import LEVELS, Viewer, viewer_in
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
@@ -30,23 +31,6 @@ from bayanihan.web.session import Sessions, check_origin
 FORM_LIMIT_BYTES = 256 * 1024
 _FIELDS_LIMIT = 4_000
 _WORDS = ("note", "vector", "tlp", "group")
-_LANGUAGES = {
-    "en": "English",
-    "fil": "Filipino",
-    "id": "Indonesian",
-    "km": "Khmer",
-    "lo": "Lao",
-    "ms": "Malay",
-    "my": "Burmese",
-    "my-Qaag": "Burmese in Zawgyi",
-    "ta": "Tamil",
-    "tet": "Tetum",
-    "th": "Thai",
-    "tl": "Filipino",
-    "und": "not known",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
-}
 _LIKENESS = {
     "exact": "the same file or value",
     "text": "most of the same pieces of text",
@@ -56,7 +40,7 @@ _LIKENESS = {
     "pdq": "the same picture, resized, compressed or cut",
     "chromaprint": "the same recording sent again",
 }
-_LISTS = {"vectors": VECTORS, "levels": LEVELS, "languages": _LANGUAGES}
+_LISTS = {"vectors": VECTORS, "levels": LEVELS, "languages": LANGUAGE_NAMES}
 
 Body = Callable[[Request[Any, Any, Any]], Upload]
 """One request's body, counted and bounded."""
