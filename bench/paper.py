@@ -117,7 +117,7 @@ class Climb:
             rate = self._grown(ledger, self._reports * rung // RUNGS)
             self.rungs.append(_looked(ledger, self._address, rate))
             print(_line(self.rungs[-1]), flush=True)
-            if 2 * time.monotonic() - began_s > self._until_s:
+            if rung < RUNGS and 2 * time.monotonic() - began_s > self._until_s:
                 print("There is no time for a further rung.")
                 return
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import http.server
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,13 +89,17 @@ def test_the_image_runs_what_is_locked_as_nobody_special() -> None:
 
 
 @contextmanager
-def proxy(hub: RunningHub, folder: Path) -> Iterator[httpx.Client]:
-    """nginx with our configuration, before a hub: only ports and the certificate are others."""
+def proxy(hub: RunningHub, folder: Path, before: str = "") -> Iterator[httpx.Client]:
+    """nginx with our configuration, before a hub: only ports and the certificate are others.
+
+    `before` is the address of another node, asked first.
+    """
     port = free_port()
     certificate, key = self_signed(folder)
     text = (DEPLOY / "nginx.conf").read_text()
+    other = f"{before}; server " if before else ""
     for old, new in {
-        "127.0.0.1:8420": f"127.0.0.1:{hub.port}",
+        "127.0.0.1:8420": f"{other}127.0.0.1:{hub.port}",
         "listen 443": f"listen 127.0.0.1:{port}",
         "/etc/ssl/bayanihan/fullchain.pem": str(certificate),
         "/etc/ssl/bayanihan/key.pem": str(key),
@@ -174,6 +180,30 @@ def test_events_pass_the_proxy_as_they_come(hub: RunningHub, tmp_path: Path) -> 
             assert found
 
 
+class Away(http.server.BaseHTTPRequestHandler):
+    """A node that cannot reach its database."""
+
+    def do_GET(self) -> None:
+        self.send_response(503)
+        self.send_header("Retry-After", "2")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.consumer
+def test_a_node_whose_database_is_away_is_passed_over(hub: RunningHub, tmp_path: Path) -> None:
+    program("nginx")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Away) as away:
+        threading.Thread(target=away.serve_forever, daemon=True).start()
+        with proxy(hub, tmp_path, f"127.0.0.1:{away.server_port}") as client:
+            found = {client.get("/health/ready").status_code for _ in range(6)}
+        away.shutdown()
+    assert found == {200}
+
+
 @pytest.mark.consumer
 def test_the_hubs_own_refusals_pass_the_proxy(hub: RunningHub, tmp_path: Path) -> None:
     program("nginx")
@@ -182,6 +212,16 @@ def test_the_hubs_own_refusals_pass_the_proxy(hub: RunningHub, tmp_path: Path) -
         large = client.post("/api/objects", content=b"[" + b" " * (64 * 1024 * 1024 + 1))
         assert (large.status_code, large.json()["error"]["code"]) == (413, "too-large")
         assert client.get("/api/objects", headers={"Authorization": "Bearer no"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("linter", "file"), [("hadolint", "Containerfile"), ("compose-lint", "compose.yaml")]
+)
+def test_the_linters_have_nothing_to_say(linter: str, file: str) -> None:
+    """Of the compose file: nothing grave. Images are named by tag, so that their mends come."""
+    command = Path(sys.executable).parent / linter
+    ran = subprocess.run([command, DEPLOY / file], capture_output=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stdout.decode()
 
 
 def test_the_nodes_of_the_compose_file_are_shut_in_and_hold_no_secret() -> None:

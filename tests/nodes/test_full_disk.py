@@ -15,6 +15,7 @@ import pytest
 from bayanihan.errors import Unavailable
 from bayanihan.ledger import Ledger, store_at
 from bayanihan.ledger.contract.scene import SG, draft
+from tests.nodes.cluster import DURABLE, NAMES, Cluster, ask_for_standbys
 from tests.nodes.conftest import check
 from tests.sim.postgres import Server
 
@@ -58,6 +59,48 @@ def refused(ledger: Ledger, numbers: Iterator[int], acknowledged: list[str]) -> 
             return refusal
         acknowledged.append(name)
     raise AssertionError("the disk never filled")
+
+
+def test_a_standby_whose_disk_is_full_stops_nothing_and_follows_again(tmp_path: Path) -> None:
+    """With another standby that has room; in the end the full one alone will do."""
+    servers = [Server(settings=DURABLE).make().start(), *(Server(settings=DURABLE) for _ in "12")]
+    primary, roomy, tight = servers
+    cluster = Cluster(servers)
+    with contextlib.ExitStack() as closing:
+        for server in servers:
+            closing.callback(server.stop)
+        roomy.follow(primary, NAMES[0]).start()
+        tight.follow(primary, NAMES[1])
+        log = tight.data / "pg_wal"
+        aside = tight.folder / "aside"
+        log.rename(aside)
+        log.mkdir()
+        os.chown(log, aside.stat().st_uid, aside.stat().st_gid)
+        closing.enter_context(small_disk(log, "80m"))
+        closing.callback(tight.stop)  # before its disk goes
+        shutil.copytree(aside, log, dirs_exist_ok=True)
+        subprocess.run(["chown", "-R", "--reference", aside, log], check=True)
+        tight.start()
+        cluster.wait_streaming(2)
+        ask_for_standbys(primary)
+        ledger = closing.enter_context(
+            contextlib.closing(Ledger(tmp_path, store=store_at(cluster.address)))
+        )
+        filler = filled(log)
+        names = [f"note--{number}" for number in range(900)]
+        for name in names:  # three of the log's files
+            ledger.append([draft(name, os.urandom(50_000))])
+        assert "No space left" in (tight.folder / "log").read_text(), "its disk never was full"
+        filler.unlink()
+        tight.stop()
+        tight.start()
+        cluster.wait_streaming(2)
+        roomy.kill()
+        ledger.append([draft("note--last")])
+        found = [entry.object_id for entry, _ in ledger.scan(0, 5_000)]
+        assert found == [*names, "note--last"]
+        assert ledger.alarm is None
+        check(primary.address())
 
 
 @pytest.mark.parametrize("what", ["data", "log"])

@@ -75,6 +75,30 @@ def test_a_standby_and_a_node_are_killed(cluster: Cluster) -> None:
     everything_is_there(cluster, load, key)
 
 
+def test_standbys_that_hang_hold_up_reports_and_lose_none(cluster: Cluster) -> None:
+    """One may hang for as long as it likes; while both do, nothing is acknowledged."""
+    one, two = cluster.servers[1:]
+    key = cluster.nodes[0].key("ID")
+    load = Load(cluster.nodes, key)
+    time.sleep(1)
+    one.freeze()
+    frozen_s = time.monotonic()
+    time.sleep(3)
+    assert load.gap_s(frozen_s) < 10, "one standby that hangs stopped the reports"
+    two.freeze()
+    time.sleep(1)  # what was under way when it froze
+    count = len(load.acknowledged)
+    time.sleep(6)
+    assert len(load.acknowledged) == count, "what is on no standby was acknowledged"
+    two.thaw()
+    until_s = time.monotonic() + 60
+    while len(load.acknowledged) < count + 10:
+        assert time.monotonic() < until_s, "the reports do not go on"
+        time.sleep(0.05)
+    one.thaw()
+    everything_is_there(cluster, load, key)
+
+
 def test_a_commit_that_is_on_no_standby_is_not_acknowledged(
     cluster: Cluster, tmp_path: Path
 ) -> None:
