@@ -147,7 +147,9 @@ def test_a_public_key_is_trust_enough(payload: bytes, keys: Path) -> None:
     assert code_of(signed(payload, keys, "my"), trust) == "not-trusted"
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_no_changed_byte_passes(data: st.DataObject, payload: bytes, keys: Path) -> None:
     whole = signed(payload, keys, "sg")
@@ -304,6 +306,21 @@ def test_subject_and_trial_must_be_the_same_tool(payload: bytes) -> None:
     statement["predicateType"] = "https://other.example"
     with pytest.raises(Refused, match="not about a trial"):
         read_statement(json.dumps(statement).encode())
+
+
+def test_a_signature_does_not_make_a_swapped_predicate_true(keys: Path) -> None:
+    """Signed by a trusted authority all the same: another word, another list, no isolation."""
+    failing = json.loads(statement_of(result_of("b" * 240), NOW, 365))
+    assert failing["predicate"]["result"] == "FAILED"
+    passing = json.loads(statement_of(result_of(), NOW, 365))["predicate"]
+    trust = read_trust(keys / "sg.key.pub")
+    for name in ("result", "passedTests", "failedTests", "trial"):
+        swapped = {**failing, "predicate": {**failing["predicate"], name: passing[name]}}
+        assert code_of(signed(json.dumps(swapped).encode(), keys, "sg"), trust) == "bad-value", name
+    loose = statement_of(result_of(level="L0"), NOW, 365)
+    assert code_of(signed(loose, keys, "sg"), trust) == "bad-value"
+    honest = json.dumps(failing).encode()
+    assert code_of(signed(honest, keys, "sg"), trust) == "good"
 
 
 def test_keys_are_private_and_never_overwritten(tmp_path: Path) -> None:

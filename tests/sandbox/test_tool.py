@@ -91,7 +91,7 @@ def test_an_artefact_is_the_one_that_the_vendor_declares(tmp_path: Path) -> None
     assert "These files are sha256:" in refused.value.next_step
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.text("ab", min_size=1), st.binary(max_size=5), min_size=1, max_size=4))
 def test_any_change_changes_the_digest(content: dict[str, bytes]) -> None:
     files = {name: ToolFile(data, False) for name, data in content.items()}

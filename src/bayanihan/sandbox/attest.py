@@ -46,6 +46,9 @@ MAX_BYTES = 64 << 20
 MOST_DAYS = 4 * 366
 
 
+Word = Literal["PASSED", "WARNED", "FAILED"]
+
+
 class Descriptor(msgspec.Struct, frozen=True):
     """A ResourceDescriptor of in-toto: a name and a digest."""
 
@@ -64,7 +67,7 @@ class Predicate(msgspec.Struct, frozen=True):
         trial: the whole result.
     """
 
-    result: Literal["PASSED", "WARNED", "FAILED"]
+    result: Word
     configuration: list[Descriptor]
     passedTests: list[str]  # noqa: N815 (the name that in-toto gives it)
     warnedTests: list[str]  # noqa: N815 (the name that in-toto gives it)
@@ -111,6 +114,9 @@ class Envelope(msgspec.Struct, frozen=True):
         return f"sha256:{hashlib.sha256(self.payload_bytes).hexdigest()}"
 
 
+_ATTESTED_LEVELS = frozenset({"L2", "L1", "R"})
+
+
 def check_result(result: Result, corpus: Corpus) -> None:
     """Compute everything anew that follows from the verdicts.
 
@@ -119,7 +125,7 @@ def check_result(result: Result, corpus: Corpus) -> None:
     """
     if result.format != FORMAT:
         raise Refused("bad-value", f"This result has the format {result.format}", where="$.format")
-    if result.isolation.get("level") not in {"L2", "L1", "R"}:
+    if result.isolation.get("level") not in _ATTESTED_LEVELS:
         raise Refused(
             "not-attestable",
             "Nothing isolated the tool in this trial, so nobody can sign for it",
@@ -182,14 +188,7 @@ def statement_of(result: Result, issued: dt.datetime, days: int) -> bytes:
     """
     if not 1 <= days <= MOST_DAYS:
         raise Refused("wrong-use", f"An attestation holds for 1 to {MOST_DAYS} days")
-    gates = {
-        verdict: [gate.rule for gate in result.gates if gate.verdict == verdict]
-        for verdict in ("passed", "insufficient evidence", "failed")
-    }
-    if gates["failed"]:
-        word: Literal["PASSED", "WARNED", "FAILED"] = "FAILED"
-    else:
-        word = "PASSED" if gates["passed"] and result.passed else "WARNED"
+    word, passed, warned, failed = _judged(result)
     named = {
         f"corpus {result.corpus.name} {result.corpus.version}": result.corpus.root,
         "training items": result.corpus.training_root,
@@ -201,9 +200,9 @@ def statement_of(result: Result, issued: dt.datetime, days: int) -> bytes:
     predicate = Predicate(
         word,
         [_described(name, digest) for name, digest in named.items() if digest],
-        gates["passed"],
-        gates["insufficient evidence"],
-        gates["failed"],
+        passed,
+        warned,
+        failed,
         _utc(issued),
         _utc(issued + dt.timedelta(days=days)),
         result,
@@ -211,6 +210,17 @@ def statement_of(result: Result, issued: dt.datetime, days: int) -> bytes:
     subject = _described(f"{result.tool.id}@{result.tool.version}", result.tool.digest)
     statement = Statement(STATEMENT_TYPE, [subject], PREDICATE_TYPE, predicate)
     return canonical(msgspec.to_builtins(statement))
+
+
+def _judged(result: Result) -> tuple[Word, list[str], list[str], list[str]]:
+    """What a statement says of a result in one word, and of its gates: passed, warned, failed."""
+    passed, warned, failed = (
+        [gate.rule for gate in result.gates if gate.verdict == verdict]
+        for verdict in ("passed", "insufficient evidence", "failed")
+    )
+    if failed:
+        return "FAILED", passed, warned, failed
+    return ("PASSED" if passed and result.passed else "WARNED"), passed, warned, failed
 
 
 def _described(name: str, digest: str) -> Descriptor:
@@ -280,6 +290,19 @@ def read_statement(payload: bytes) -> Statement:
         _described(f"{trial.tool.id}@{trial.tool.version}", trial.tool.digest)
     ]:
         raise Refused("bad-value", "Subject and trial name different tools", where="$.subject")
+    said = statement.predicate
+    if (said.result, said.passedTests, said.warnedTests, said.failedTests) != _judged(trial):
+        raise Refused(
+            "bad-value",
+            "The word on the cover is not that of the trial",
+            where="$.predicate.result",
+        )
+    if trial.isolation.get("level") not in _ATTESTED_LEVELS:
+        raise Refused(
+            "bad-value",
+            "Nothing isolated the tool in this trial, so no signature makes it count",
+            where="$.predicate.trial.isolation.level",
+        )
     return statement
 
 
