@@ -206,10 +206,12 @@ def test_all_its_processes_end_with_it(isolator: Isolator) -> None:
         worker = Worker(isolator, stage, _LIMITS)
         worker.start()
         worker.ask(Question("1", "mail", "forks(1)"))
-        # An orphan that keeps the pipes open; a session of its own would take it out of reach.
+        # An orphan that keeps the pipes open.
         orphan = "os.fork() == 0 and (os.fork() and os._exit(0) or time.sleep(60))"
         worker.ask(Question("2", "mail", orphan))
-        assert worker.ask(Question("3", "mail", "os.setsid()"))[0].reason == "PermissionError"
+        # A session of its own would take it out of reach where it has no namespace of its own.
+        if isolator.level == "L1":
+            assert worker.ask(Question("3", "mail", "os.setsid()"))[0].reason == "PermissionError"
         worker.stop()
         mark = str(stage.folder).encode()
         left = [p for p in Path("/proc").iterdir() if p.name.isdigit() and mark in command_of(p)]
