@@ -17,7 +17,16 @@ from litestar.handlers import ASGIRouteHandler
 
 from bayanihan.app import handlers
 from tests.gate.answer import Answer
-from tests.gate.model import Who, may_see, must_see, shown, shown_in_feed, shown_of_law, words_of
+from tests.gate.model import (
+    Who,
+    may_see,
+    must_see,
+    shown,
+    shown_in_feed,
+    shown_of_law,
+    unnamed,
+    words_of,
+)
 from tests.gate.world import World
 
 FEEDS_AT_ONCE = 6
@@ -294,6 +303,13 @@ class Look:
         elif not who.key or "read" in who.scopes:
             allowed = shown(who, region)
         everything, sent = answer.everything, path.encode() + body
+        # The law's record is filed in one's own name, and keys are managed.
+        if not exit_.is_law and exit_.path != "/api/keys":
+            for name in unnamed(who, region):
+                told = name.encode()
+                assert told not in everything or told in sent, (
+                    f"{who.name} was told of {name} by {exit_.method} {path}"
+                )
         for word in words_of(region) - allowed:
             told = word.encode()
             assert told not in everything or told in sent, (

@@ -74,6 +74,8 @@ class Region:
     # Who is in a group or was: to others its marking is an unknown one.
     knowing: dict[str, set[str]] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
+    # The one constituent of each member, by a name that nothing else is called.
+    constituents: dict[str, str] = field(default_factory=dict)
 
     def audience(
         self, marks: list[str], tlp: str, group: str, member: str
@@ -118,6 +120,16 @@ class Region:
 
     def join(self, code: str) -> None:
         self.set_group("region", self.groups["region"] | {code})
+
+
+def unnamed(who: Who, region: Region) -> set[str]:
+    """The constituents whose names are not for this reader, whoever of them reported."""
+    return {
+        name
+        for code, name in region.constituents.items()
+        if who.ended or who.member != code or who.constituent not in ("", name)
+        if code != who.serves or who.ended
+    }
 
 
 def must_see(who: Who, said: Said) -> bool:

@@ -208,12 +208,13 @@ class World:
 
     def arrive(self, code: str) -> None:
         """The people of a member: two of its staff, and one at a constituent."""
-        if (code, "bank") not in self.hub.registry.constituents:
+        if code not in self.region.constituents:
+            bank = self.region.constituents[code] = f"bank{secrets.token_hex(8)}"
             path = f"/api/members/{code}/constituents"
-            assert self.ask("POST", path, self.operator, {"name": "bank"}).status == 201
+            assert self.ask("POST", path, self.operator, {"name": bank}).status == 201
         self.hire(f"{code} first", code, person="first")
         self.hire(f"{code} second", code, person="second")
-        self.hire(f"{code} bank", code, "bank", person="clerk")
+        self.hire(f"{code} bank", code, self.region.constituents[code], person="clerk")
 
     def sign_in(self, who: Who) -> None:
         form = {"content-type": "application/x-www-form-urlencoded", "origin": "http://hub"}

@@ -64,7 +64,10 @@ def test_what_was_said_is_shown_where_it_has_its_effect(world: World) -> None:
         return {(each["act"], each["value"], each["origin"]) for each in listed(world, reader)}
 
     report, insisted = ("false-positive", "seen.com", "TH"), ("insist", "seen.com", "TH")
-    hers, confirmed = ("false-positive", "hidden.com", "TH/bank"), ("confirm", "hidden.com", "SG")
+    hers, confirmed = (
+        ("false-positive", "hidden.com", who(world, "TH bank").origin),
+        ("confirm", "hidden.com", "SG"),
+    )
     assert shown("VN first") >= {report}
     assert not shown("VN first") & {insisted, ("admit", "nobody-names.com", "HUB")}
     assert shown("TH second") >= {report, insisted, hers}

@@ -134,6 +134,22 @@ def voice_of(origin: str, author: str) -> str:
     return voice if voice.endswith(f" for {origin}") else origin
 
 
+def house_of(origin: str) -> str:
+    """Whose an origin is, as everybody is told: the member (`TH` of `TH/bank`), or `HUB`."""
+    return origin.partition("/")[0]
+
+
+def told_origin(viewer: Viewer, origin: str) -> str:
+    """An origin as a viewer is told it.
+
+    Which of its constituents reported is for a member's own staff and for that constituent;
+    everybody else, the operator too, is told the member.
+    """
+    house = house_of(origin)
+    own_staff = viewer.member == house and not viewer.constituent
+    return origin if own_staff or viewer.origin == origin else house
+
+
 def may_see(viewer: Viewer, audience: Audience) -> bool:
     """Whether `viewer` may see an entry of `audience`. `admin` confers nothing here."""
     if audience.level == "clear":

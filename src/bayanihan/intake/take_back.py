@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
 from bayanihan.core import moment
-from bayanihan.core.marking import Viewer, viewer_in, voice_of
+from bayanihan.core.marking import Viewer, house_of, viewer_in, voice_of
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
 from bayanihan.intake.acts import Acts
@@ -57,7 +57,10 @@ def withdrawals(
     said = {(entry.header.audience, entry.header.exercise): entry.position for entry in told[::-1]}
     audiences = ledger.store.audiences()
     at = moment.render(ledger.now_us())
-    body = {"id": object_id, "origin": viewer.filed_under, "reason": reason, "at": at}
+    # Everybody who is told reads the body, so it names the member and none of its constituents.
+    by = {"by": viewer.voice} if viewer.serves else {}
+    body = {"id": object_id, "origin": house_of(viewer.filed_under), **by}
+    body |= {"reason": reason, "at": at}
     found = [((entry.header.audience, entry.header.exercise), entry.position) for entry in own]
     places = sorted({place for place, position in found if position > said.get(place, 0)})
     return [

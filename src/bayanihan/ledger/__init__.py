@@ -7,7 +7,7 @@ from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.engine import ConnectionLost, Store
 from bayanihan.ledger.entry import KINDS, Appended, Draft, Entry, Header
 from bayanihan.ledger.erasures import ERASURES, Again, Erasure, ErasureList, read_erasures
-from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of
+from bayanihan.ledger.evidence import Evidence, evidence_of, leaf_of, told_to
 from bayanihan.ledger.folding import Folding
 from bayanihan.ledger.going_on import GoingOn
 from bayanihan.ledger.migrating import Migrated
@@ -71,5 +71,6 @@ __all__ = [
     "steady_us",
     "store_at",
     "take_turn",
+    "told_to",
     "wall_us",
 ]

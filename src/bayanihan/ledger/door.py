@@ -16,7 +16,7 @@ import msgspec
 
 from bayanihan.core import moment
 from bayanihan.core.cursor import Cursors
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, house_of
 from bayanihan.core.merkle import Frontier, consistency_path, inclusion_path
 from bayanihan.errors import BayanihanError, Broken, Refused
 from bayanihan.ledger.clock import Clock, steady_us, wall_us
@@ -278,6 +278,12 @@ class Ledger:
             self._red_audit.handed_out(viewer, [position])
         return body
 
+    def note_told(self, viewer: Viewer, about: Sequence[Entry]) -> None:
+        """Note that a viewer is told of entries without their bodies, where these are RED."""
+        red = self._pages.rights(viewer).red
+        at = [entry.position for entry in about if entry.header.audience in red]
+        self._red_audit.handed_out(viewer, at)
+
     def scan(
         self, after: int, limit: int, kinds: Sequence[str] = ()
     ) -> list[tuple[Entry, bytes | None]]:
@@ -333,7 +339,7 @@ class Ledger:
         for entry in own:
             told_to = (entry.header.audience, entry.header.exercise)
             until[told_to] = max(entry.version_us, until.get(told_to, 0))
-        told = {"id": object_id, "origin": origin, "reason": reason, "at": at}
+        told = {"id": object_id, "origin": house_of(origin), "reason": reason, "at": at}
         drafts = [
             Draft(
                 "erased",

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bayanihan.core import moment
+from bayanihan.core.marking import house_of
 from bayanihan.errors import Refused
 from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.engine import Store
@@ -170,7 +171,7 @@ def _is_withdrawn(ledger: Ledger, entry: Entry) -> bool:
 
 def _withdrawal(ledger: Ledger, entry: Entry) -> Draft:
     at = moment.render(ledger.now_us())
-    body = {"id": entry.object_id, "origin": entry.origin, "reason": _REASON, "at": at}
+    body = {"id": entry.object_id, "origin": house_of(entry.origin), "reason": _REASON, "at": at}
     return Draft(
         "withdrawn",
         ledger.store.audiences()[entry.header.audience - 1],

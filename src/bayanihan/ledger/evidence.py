@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bayanihan.core.marking import Audience
+from bayanihan.core.marking import Audience, Viewer, told_origin
 from bayanihan.ledger.engine import Store
 from bayanihan.ledger.entry import (
     KIND_NUMBER,
@@ -64,6 +64,24 @@ def evidence_of(store: Store, position: int) -> Evidence | None:
         entry.digest.hex(),
         salt.hex(),
         entry.header.leaf.hex(),
+    )
+
+
+def told_to(viewer: Viewer, evidence: Evidence) -> Evidence:
+    """The evidence as a viewer is told it.
+
+    Where a constituent stands behind the entry, others than its own side get no author and no
+    salt: the leaf still stands in the tree, and what it commits to is its member's to show.
+    With the salt the name could be found by trying all. The author is in the audience as well.
+    """
+    origin = told_origin(viewer, evidence.origin)
+    if origin == evidence.origin:
+        return evidence
+    sides = {each: each.rpartition("/")[0] for each in evidence.audience_definition.persons}
+    known = tuple(each for each, side in sides.items() if told_origin(viewer, side) == side)
+    audience = msgspec.structs.replace(evidence.audience_definition, persons=known)
+    return msgspec.structs.replace(
+        evidence, origin=origin, author=origin, audience_definition=audience, salt=""
     )
 
 

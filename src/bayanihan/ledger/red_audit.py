@@ -1,7 +1,7 @@
-"""Who read RED: noted once for each person and entry, by the door itself.
+"""Who read RED, or was told that it is there: noted once for each person and entry.
 
-The note is queued when the page is handed out, so no exit can forget it. The author's own
-reading is not noted.
+The door notes it: it is queued when the page is handed out, so no exit can forget it. The
+author's own reading is not noted.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from bayanihan.core.merkle import Frontier, peaks_of
 from bayanihan.core.scope import require
 from bayanihan.core.signing import SigningKey
 from bayanihan.errors import Refused, Unavailable
-from bayanihan.ledger import Change, Ledger, Where, apply_changes, evidence_of
+from bayanihan.ledger import Change, Ledger, Where, apply_changes, evidence_of, told_to
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,8 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
         Proofs lead to the root of the tree of `size` leaves, the present one unless asked:
         ask for the size of a signed head to check an entry against it. What was entered
         after that head is left out. Where `more` is true, `next` is the cursor to go on
-        `after`.
+        `after`. Where another member's constituent reported, `salt` is empty: the leaf is
+        proven to stand there, and what it commits to is for that member to show.
         """
         viewer = _member(request)
         size = size or ledger.head().size
@@ -160,7 +161,8 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
             evidence = evidence_of(ledger.store, position)
             if evidence and position <= size:
                 path = [signing.to_text(node) for node in ledger.prove(position, size)]
-                proofs.append({"evidence": msgspec.to_builtins(evidence), "path": path})
+                shown = msgspec.to_builtins(told_to(viewer, evidence))
+                proofs.append({"evidence": shown, "path": path})
         root = signing.to_text(Frontier(size, peaks_of(size, ledger.store.node)).root())
         onward = ledger.cursors.seal(page.last) if page.last else ""
         told = {"id": object_id, "size": size, "root": root, "proofs": proofs}

@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Response
 
 from bayanihan.core import moment
-from bayanihan.core.marking import Viewer, viewer_in
+from bayanihan.core.marking import Viewer, house_of, viewer_in
 from bayanihan.core.scope import require_if_signed_in
 from bayanihan.errors import Refused
 from bayanihan.ledger import BodyPage, Entry, Ledger, Where
@@ -67,7 +67,8 @@ def page_of(ledger: Ledger, page: BodyPage) -> bytes:
             objects.append(body)
             continue
         told = msgspec.json.decode(body)
-        names = {"id": told["id"], "kind": kind, "origin": told["origin"]}
+        names = {"id": told["id"], "kind": kind, "origin": house_of(told["origin"])}
+        names |= {"by": told["by"]} if "by" in told else {}
         gone.append({**names, "stamp": moment.render(stamp_us), "before": len(objects)})
     return b'{"objects":[%b],"gone":%b,"more":%b,"next":"%b"}' % (
         b",".join(objects),

@@ -79,7 +79,9 @@ class Lookup:
 
     def of_prints(self, viewer: Viewer, prints: Fingerprints, exercise: bool) -> list[Match]:
         """Cases like some fingerprints. Blocks."""
-        return self._search.like(prints, self._ledger.rights(viewer), exercise=exercise)
+        found = self._search.like(prints, self._ledger.rights(viewer), exercise=exercise)
+        self._note_red(viewer, found)
+        return found
 
     def of_evidence(self, viewer: Viewer, data: bytes, exercise: bool) -> dict[str, Any]:
         """Cases like some evidence, what denies it, and indicators of what it names. Blocks."""
@@ -97,6 +99,7 @@ class Lookup:
                 told = (Evidence("exact", 1.0, (f"{finding.type}:{finding.value}",)),)
                 exact.setdefault(object_id, Match(object_id, since, told, "", exercise))
         found = [*matches, *exact.values()][:MATCH_LIMIT]
+        self._note_red(viewer, found)
         prints = examined.prints
         return {
             "matches": msgspec.to_builtins(found),
@@ -105,6 +108,13 @@ class Lookup:
             "left_out": list(examined.left_out),
             "language": examined.language.tag,
         }
+
+    def _note_red(self, viewer: Viewer, found: Sequence[Match]) -> None:
+        """That a RED case is there is a word of it too."""
+        if not self._ledger.sharing(viewer)[1]:
+            return  # they see nothing RED
+        for each in found:
+            self._ledger.note_told(viewer, self._ledger.newest_about(viewer, each.id))
 
 
 def routes(lookup: Lookup, body: Body) -> list[HTTPRouteHandler]:

@@ -24,6 +24,7 @@ from bayanihan.core.marking import (
     Audience,
     Viewer,
     group_marking_id,
+    house_of,
 )
 from bayanihan.errors import Refused
 from bayanihan.ledger import Ledger
@@ -193,12 +194,12 @@ def _told(rows: Sequence[Case], audiences: Sequence[Audience], denied: Denied) -
     widest = min((audiences[each.audience - 1] for each in rows), key=_narrow)
     return Told(
         first.object_id,
-        first.origin.partition("/")[0],
+        house_of(first.origin),
         rows[-1].language or "und",
         first.stamp_us,
         widest.level,
         tuple(sorted(group.name for group in widest.groups)),
-        f"campaign--{uuid.uuid5(_NAMES, f'{first.origin} {first.object_id}')}",
+        f"campaign--{uuid.uuid5(_NAMES, f'{house_of(first.origin)} {first.object_id}')}",
         tuple(denied(rows[-1].prints, first.object_id)),
     )
 

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bayanihan.core import moment
+from bayanihan.core.marking import house_of
 from bayanihan.errors import Refused
 
 MODES = ("block", "alert", "shadow", "held")
@@ -191,8 +192,8 @@ def _reported(case: Case, bounds: Bounds) -> str | None:
     told = {each.origin for each in case.told}
     own = [each for each in case.words.reported_by if each in told]
     if own:
-        return f"{own[0]}, which told of it, now calls it a false positive."
-    states = sorted({each.partition("/")[0] for each in case.words.reported_by})
+        return f"{house_of(own[0])}, which told of it, now calls it a false positive."
+    states = sorted({house_of(each) for each in case.words.reported_by})
     if len(states) < bounds.reports_needed:
         return None
     return f"{' and '.join(states)} call it a false positive."

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bayanihan.core import moment
-from bayanihan.core.marking import Audience, Group, Viewer
+from bayanihan.core.marking import Audience, Group, Viewer, house_of
 from bayanihan.core.observables import Observable, guess
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
@@ -148,8 +148,9 @@ class Hearing:
                 # Nobody is told of what they said themselves.
                 if each.origin != by and levels[each.audience - 1].level != "red"
             ]
-            said = _TOLD[what].format(by=by)
-            occasion = Occasion(observable, said, by, self._ledger.now_us(), exercise)
+            house = house_of(by)
+            said = _TOLD[what].format(by=house)
+            occasion = Occasion(observable, said, house, self._ledger.now_us(), exercise)
             ids = [str(uuid.UUID(bytes=self._entropy(16), version=4)) for _ in tellers]
             return notices(occasion, tellers, levels, self._region(), ids)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from bayanihan.core import match_list, moment
 from bayanihan.core.identifiers import identifier
-from bayanihan.core.marking import Viewer
+from bayanihan.core.marking import Viewer, house_of, told_origin
 from bayanihan.core.observables import Observable
 from bayanihan.core.signing import to_text
 from bayanihan.errors import Refused
@@ -112,7 +112,7 @@ class MatchLists:
             named = self._active.named(found, rights, now_us, exercise=exercise)
             if named is None or life_us(named) <= now_us:
                 continue
-            end, contact = moment.render(life_us(named)), named.sources[-1].origin
+            end, contact = moment.render(life_us(named)), house_of(named.sources[-1].origin)
             for epoch in epochs:
                 key = match_list.key_of(self._secret, viewer.key, epoch)
                 digest = match_list.digest(key, found)
@@ -155,7 +155,7 @@ class MatchLists:
         matches = [
             {
                 "id": each.object_id,
-                "origin": each.origin,
+                "origin": told_origin(viewer, each.origin),
                 "since": moment.render(each.valid_from_us),
             }
             for each in told
@@ -181,7 +181,9 @@ class MatchLists:
                 each = msgspec.json.decode(document.value, type=Asked)
                 if each.member == mine or mine in {_state(origin) for origin in each.origins}:
                     key = each.key if each.member == mine else ""
-                    shown.append({"id": document.key, **msgspec.to_builtins(each), "key": key})
+                    origins = sorted({told_origin(viewer, origin) for origin in each.origins})
+                    told = {**msgspec.to_builtins(each), "origins": origins, "key": key}
+                    shown.append({"id": document.key, **told})
         return shown[:limit]
 
     def forget_old(self) -> None:

@@ -19,7 +19,7 @@ from bayanihan.core.marking import REGION, STRICTNESS, Audience, Group, Viewer, 
 from bayanihan.core.merkle import Frontier, peaks_of
 from bayanihan.core.scope import require
 from bayanihan.errors import Refused
-from bayanihan.ledger import Draft, Entry, Ledger, Where, evidence_of
+from bayanihan.ledger import Draft, Entry, Ledger, Where, evidence_of, told_to
 from bayanihan.readers.package.archive import MANIFEST, SIGNATURE, packed
 from bayanihan.readers.package.check import (
     CHECKPOINT,
@@ -159,15 +159,16 @@ class Packages:
         self, viewer: Viewer, number: int, entry: Entry, size: int, files: dict[str, bytes]
     ) -> Act:
         position = entry.position
-        told = evidence_of(self._ledger.store, position)
+        known = evidence_of(self._ledger.store, position)
+        told = told_to(viewer, known) if known else None
         level = self._ledger.store.audiences()[entry.header.audience - 1].level
         act = Act(
             entry.header.kind,
             entry.object_id,
             moment.render(entry.stamp_us),
             "the hub's clock at acceptance, part of the proven leaf",
-            entry.author,
-            entry.origin,
+            told.author if told else "",
+            told.origin if told else "",
             level,
             position,
         )
@@ -178,7 +179,7 @@ class Packages:
         path = [signing.to_text(node) for node in self._ledger.prove(position, size)]
         told_proof = {"evidence": msgspec.to_builtins(told), "size": size, "path": path}
         files[proof] = msgspec.json.encode(told_proof)
-        return msgspec.structs.replace(act, file=file, proof=proof)
+        return msgspec.structs.replace(act, file=file, proof=proof, withheld=told.salt == "")
 
     def _whole(
         self,

@@ -18,6 +18,7 @@ from bayanihan.readers.package.archive import MANIFEST, SIGNATURE, unpacked
 FORMAT = "bayanihan-package/1"
 # Signed before the manifest's bytes, so that no signature made for one is one over anything else.
 DOMAIN = b"bayanihan package v1\n"
+_KEPT = "that an entry stands at {}; {} keeps the name behind it, and the rest of that proof"
 CHECKPOINT, COVER = "checkpoint.txt", "cover.html"
 
 
@@ -32,7 +33,9 @@ class Listed(msgspec.Struct, frozen=True):
 class Act(msgspec.Struct, frozen=True):
     """One act of the custody: what happened, when and by whose clock, by whom, and where it stands.
 
-    `file` holds the bytes and `proof` the proof, where the exporter may see them.
+    `file` holds the bytes and `proof` the proof, where the exporter may see them. `withheld`
+    says that a constituent of another member stands behind it, whose name that member keeps:
+    the proof shows that an entry stands there and not that it is these bytes.
     """
 
     act: str
@@ -45,6 +48,7 @@ class Act(msgspec.Struct, frozen=True):
     position: int
     file: str = ""
     proof: str = ""
+    withheld: bool = False
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,12 +132,16 @@ def check(data: bytes, hub_key: str = "") -> Checked:
         f"{len(listed)} files by their SHA-256",
         f"the signed head of {head.size} entries",
         f"{proven} of {len(manifest.custody)} acts by their proofs, with their times",
+        *(_KEPT.format(act.position, act.held_by) for act in manifest.custody if act.withheld),
     )
     return Checked(manifest, held, manifest.verifier_key)
 
 
 def _is_proven(act: Act, files: dict[str, bytes], head: checkpoint.Checkpoint) -> bool:
-    """Whether an act comes with its proof; a proof that does not hold is refused."""
+    """Whether an act comes with its whole proof; a proof that does not hold is refused.
+
+    Of what another member's constituent did there is half a proof: that the leaf stands there.
+    """
     if not act.proof:
         return False
     proof = _read(files.get(act.proof, b""), Proof, act.proof)
@@ -149,12 +157,16 @@ def _is_proven(act: Act, files: dict[str, bytes], head: checkpoint.Checkpoint) -
         message = "The proof is of another act than the manifest says"
         raise Refused("bad-value", message, where=act.proof)
     digest = hashlib.sha256(files.get(act.file, b"")).hexdigest()
+    if act.withheld != (told.salt == ""):
+        raise Refused("bad-value", "The manifest says another thing of it", where=act.proof)
+    if act.withheld:
+        leaf = bytes.fromhex(told.leaf)
     sound = leaf.hex() == told.leaf and proof.size == head.size
     if not sound or not verify_inclusion(leaf, act.position - 1, head.size, path, head.root):
         raise Refused("bad-value", "This proof does not lead to the signed head", where=act.proof)
     if act.file and digest != told.digest:
         raise Refused("bad-value", "These are not the bytes of the entry", where=act.file)
-    return True
+    return not act.withheld
 
 
 def _read(raw: bytes, shape: type[Any], where: str) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from bayanihan.core.marking import house_of, voice_of
 from bayanihan.ledger import Item
 
 # A transport takes so much at once well.
@@ -16,14 +17,19 @@ PIECE_BYTES = 256 * 1024
 HEARTBEAT = b": heartbeat\n\n"
 
 
-class Event(msgspec.Struct, frozen=True):
-    """What a frame says beside the object's own bytes."""
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a frame says beside the object's own bytes.
+
+    A frame is encoded once for all its readers, so `origin` is the member and never which of
+    its constituents. `by` is there where a named proxy entered it, and names both.
+    """
 
     id: str
     kind: str
     origin: str
     exercise: bool
     stamp: str
+    by: str = ""
 
 
 def reset_frame(code: str, reason: str) -> bytes:
@@ -41,7 +47,9 @@ def frame_of(item: Item, cursor: str, stamp: str) -> bytes:
     A line break inside the object's bytes continues the `data` field, as the format asks.
     """
     entry = item.entry
-    event = Event(entry.object_id, entry.header.kind, entry.origin, entry.header.exercise, stamp)
+    origin, voice = house_of(entry.origin), voice_of(entry.origin, entry.author)
+    by = "" if voice == entry.origin else voice
+    event = Event(entry.object_id, entry.header.kind, origin, entry.header.exercise, stamp, by)
     head = msgspec.json.encode(event)[:-1]
     body = item.body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")
     return b'id: %b\nevent: %b\ndata: %b,"body":%b}\n\n' % (
