@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from pathlib import Path
 
+import pytest
+
+from bayanihan.commands.backup import backup, restore
+from bayanihan.errors import Refused
+from bayanihan.ledger import ERASURES, ErasureList, Ledger, store_at
+from bayanihan.ledger.contract.scene import SG, numbered
 from tests.nodes.conftest import check
 from tests.sim.databases import Databases
 from tests.sim.objects import accepted, indicator
@@ -61,6 +69,32 @@ def test_a_restore_never_replaces_a_hubs_keys(own_hub: RunningHub) -> None:
     assert not (other.data / "ledger.db").exists()
 
 
+def test_a_small_backup_goes_into_an_empty_database(
+    databases: Databases, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What follows at length, without hubs: erased again, a new epoch, and no second record."""
+    data, new, address = tmp_path / "data", tmp_path / "new", databases.empty()
+    with contextlib.closing(Ledger(data)) as ledger:
+        ledger.append(numbered(0, 3))
+        backup(tmp_path / "b.tar", data=data)
+        taken = ErasureList(data, ledger)
+        taken.note(ledger.erase(SG, "note--1", "a name in it"))
+        epoch = ledger.epoch
+    restore(tmp_path / "b.tar", data=new, store=address, erasures=data / ERASURES)
+    assert "erased again: 1, withdrawn again: 0" in capsys.readouterr().out
+    assert not (new / "ledger.db").exists(), "no second copy that erasures miss"
+    with contextlib.closing(Ledger(new, store=store_at(address))) as ledger:
+        assert [item.entry.object_id for item in ledger.read(SG, 0, 9).items] == [
+            "note--0",
+            "note--2",
+        ]
+        assert ledger.epoch != epoch
+    check(address)
+    with pytest.raises(Refused, match="another record"):
+        restore(tmp_path / "b.tar", data=new, store=address)
+
+
+@pytest.mark.long
 def test_a_backup_goes_into_an_empty_database(own_hub: RunningHub, databases: Databases) -> None:
     hub = own_hub.start()
     key, folder, address = hub.key("SG"), hub.data.parent, databases.empty()

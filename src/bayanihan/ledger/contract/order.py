@@ -12,7 +12,7 @@ from bayanihan.ledger.entry import Appended
 
 def check_order_under_concurrency(make: Make) -> None:
     """Eight writers; readers that follow the tail miss nothing and see nothing twice."""
-    writers, each = 8, 60
+    writers, each = 8, 32
     common = Audience("amber", (Group("pair", 1, ("MY", "SG")),))
     rare = [Audience("red", persons=("bao", f"other-{n}")) for n in range(6)]
     with opened(make) as ledger:
