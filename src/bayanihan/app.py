@@ -176,6 +176,7 @@ def create_app(hub: Hub) -> Any:
         ),
         logging_config=None,
     )
-    shorter = past_the_framework(app, {("POST", intake_api.PATH): hub.push.plain})
+    reported = {("POST", intake_api.PATH): hub.push.plain}
+    shorter = past_the_framework(app, reported, hub.taxii.plain)
     entered = hub.entrance.around(shorter)
     return confirming(entered, hub.confirmed, hub.caught_up) if hub.confirmed.shared else entered

@@ -134,3 +134,21 @@ def test_clients_that_never_read_are_bounded_and_slow_nobody(own_hub: RunningHub
     time.sleep(0.5)
     assert hub.ask("GET", OBJECTS, key).status_code == 200
     assert hub.peak_memory_bytes() < 400_000_000
+
+
+def test_past_the_framework_a_page_is_answered_alike(hub: RunningHub) -> None:
+    key = hub.key("SG")
+    taxii = {"Accept": "application/taxii+json;version=2.1", "Content-Type": "application/json"}
+    told = hub.ask("POST", "/api/objects", key, json={"objects": [indicator()]}, headers=taxii)
+    assert told.json()["accepted"] == 1
+    # What HEAD asks is answered by the framework.
+    short, long = (
+        {name: value for name, value in answer.headers.items() if name != "date"}
+        for answer in (hub.ask(method, OBJECTS, key, headers=taxii) for method in ("GET", "HEAD"))
+    )
+    assert short == long
+    for wrong in ("?limit=0", "?next=x", "?match[type]=%FF", "?a=1"):
+        answer = hub.ask("GET", f"{OBJECTS}{wrong}", key, headers=taxii)
+        assert (answer.status_code, answer.json()["http_status"]) == (400, "400")
+    for nowhere in (OBJECTS.replace("everything", ""), OBJECTS.replace("region", "%2F")):
+        assert hub.ask("GET", nowhere, key, headers=taxii).status_code == 404

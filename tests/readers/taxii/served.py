@@ -33,9 +33,9 @@ class Closed:
         raise NotImplementedError
 
 
-def client(shelved: Shelved) -> httpx.AsyncClient:
-    """A client of the interface; whoever sends a key is Singapore's duty officer."""
-    interface = Interface(
+def interface(shelved: Shelved) -> Interface:
+    """The interface, whose pages never wait for the fold."""
+    found = Interface(
         shelved.ledger,
         shelved.catalogue,
         roots_of(()),
@@ -45,9 +45,14 @@ def client(shelved: Shelved) -> httpx.AsyncClient:
         max_content_length=1_000_000,
         takes_stix=True,
     )
-    interface.shelves = shelved.shelves  # which never wait for the fold
+    found.shelves = shelved.shelves
+    return found
+
+
+def client(shelved: Shelved) -> httpx.AsyncClient:
+    """A client of the interface; whoever sends a key is Singapore's duty officer."""
     app = Litestar(
-        routes(interface),
+        routes(interface(shelved)),
         exception_handlers={BayanihanError: on_ours, HTTPException: on_http, Exception: on_any},
         openapi_config=None,
         logging_config=None,

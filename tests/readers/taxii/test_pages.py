@@ -240,8 +240,10 @@ async def test_what_is_not_folded_is_never_called_the_end(shelved: Shelved) -> N
     shelved.say(late)
     page = await shelved.shelves.bodies(PUBLIC, EVERYTHING, LAST, 0, 10)
     assert (page.bodies, page.more) == ([early.body], True)
+    page = await shelved.shelves.bodies(PUBLIC, EVERYTHING, LAST, page.last, 10)
+    assert (page.bodies, page.more) == ([], True)
     with pytest.raises(Unavailable):
-        await shelved.shelves.bodies(PUBLIC, EVERYTHING, LAST, page.last, 10)
+        await shelved.shelves.bodies(PUBLIC, EVERYTHING, Filters(ids=(IDS[1],)), 0, 10)
     shelved.fold()
     page = await shelved.shelves.bodies(PUBLIC, EVERYTHING, LAST, page.last, 10)
     assert (page.bodies, page.more) == ([late.body], False)

@@ -22,6 +22,7 @@ STIX_MEDIA_TYPE = "application/stix+json;version=2.1"
 _TAXII = "application/taxii+json"
 _STIX = "application/stix+json"
 _RANGES = frozenset({"*/*", "application/*", _TAXII})
+_OWN_HEADERS = {"Vary": "Accept, Authorization", "Cache-Control": "private, no-cache"}
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - everything here is UTC
 _PARAMETER = re.compile(r';\s*([^=;\s]+)\s*=\s*"?([^";\s]*)"?')
 
@@ -71,13 +72,18 @@ def answer(
     body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response[bytes]:
     """A response of this interface."""
-    own = {"Vary": "Accept, Authorization", "Cache-Control": "private, no-cache"}
     return Response(
         body,
         status_code=status,
         media_type=TAXII_MEDIA_TYPE,
-        headers={**own, **(headers or {})},
+        headers={**_OWN_HEADERS, **(headers or {})},
     )
+
+
+def plain_headers(stamps_us: Sequence[int]) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of a page with these stamps, as ASGI writes them."""
+    every = {"Content-Type": TAXII_MEDIA_TYPE, **_OWN_HEADERS, **added_headers(stamps_us)}
+    return tuple([(name.lower().encode(), value.encode()) for name, value in every.items()])
 
 
 def encoded(document: Any) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ from bayanihan.readers.taxii.collections import Collection as Shelf
 from bayanihan.readers.taxii.collections import Root
 from bayanihan.readers.taxii.pages import Shelves
 from bayanihan.readers.taxii.query import Filters, Onward
+from bayanihan.readers.taxii.shared import Answer, Shared
 from bayanihan.readers.taxii.status import Outcome, Statuses, objects_of, outcomes_of
 from bayanihan.readers.taxii.versions import ALL
 
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 PATH = "/taxii2"
 OBJECT_LIMIT = 10_000
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
+_OBJECTS = re.compile(rf"{PATH}/([^/]+)/collections/([^/]+)/objects/?")
 _Request = Request[Any, Any, Any]
 
 
@@ -110,6 +112,7 @@ class Interface:
         self.max_content_length = max_content_length
         self.takes_stix = takes_stix
         self.shelves = Shelves(ledger, catalogue)
+        self.shared = Shared(ledger, catalogue)
 
     def root(self, name: str) -> Root:
         """An API root. Raises `Refused("not-found")`."""
@@ -142,12 +145,51 @@ class Interface:
     ) -> Reading:
         """A request to read a collection, checked."""
         viewer = viewer_in(request.scope)
+        shelf = self.shelf(viewer, root, name)
+        return self.asked(viewer, shelf, _checked(request, allowed))
+
+    def shelf(self, viewer: Viewer, root: str, name: str) -> Shelf:
+        """A collection that a viewer may read. Raises `Refused`."""
         shelf = self.root(root).find(name)
         shelf.require_read(viewer)
-        fields = _checked(request, allowed)
+        return shelf
+
+    def asked(self, viewer: Viewer, shelf: Shelf, fields: Mapping[str, str]) -> Reading:
+        """What the parameters of a request to read ask for. Raises `Refused`."""
         asked = query.asked_of(fields)
         cursor, filters = query.continued(asked, shelf.id)
         return Reading(viewer, shelf, filters, self.after(asked, cursor), asked.limit)
+
+    def plain(self, scope: Any) -> Awaitable[Answer] | None:
+        """A page of a collection's objects for a GET by its ASGI scope; None for other GETs."""
+        found = _OBJECTS.fullmatch(scope["path"])
+        if found is None:
+            return None
+        accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+        asked = (accept.decode("latin-1"), scope["query_string"])
+        return self.page(viewer_in(scope), found[1], found[2], *asked)
+
+    async def page(
+        self, viewer: Viewer, root: str, name: str, accept: str, query_string: bytes
+    ) -> Answer:
+        """A page of a collection's objects. Raises `Refused`, `Unavailable`."""
+        shelf = self.shelf(viewer, root, name)
+        answers.require_acceptable(accept)
+        question = (root, shelf.id, query_string)
+        known = self.shared.find(viewer, question)
+        if known is not None:
+            return known
+        keep = self.shared.keeper(viewer, question)
+        fields = query.fields_of(query_string, query.PAGING | query.MATCHING)
+        asked = self.asked(viewer, shelf, fields)
+        page = await self.shelves.bodies(
+            viewer, shelf.question, asked.filters, asked.after, asked.limit
+        )
+        onward = self.onward(shelf, asked.filters, page.last, more=page.more)
+        body = answers.envelope("objects", page.bodies, onward)
+        answer = Answer(answers.plain_headers(page.stamps_us), body)
+        keep(answer)
+        return answer
 
     async def exists(self, viewer: Viewer, shelf: Shelf, object_id: str) -> bool:
         """Whether any version of an object stands in a collection, for this viewer."""
@@ -278,15 +320,10 @@ def _reading_routes(interface: Interface) -> list[HTTPRouteHandler]:
         request: _Request, root: FromPath[str], name: FromPath[str]
     ) -> Response[bytes]:
         """A page of a collection's objects, as they were submitted."""
-        asked = interface.reading(request, root, name, allowed)
-        page = await interface.shelves.bodies(
-            asked.viewer, asked.shelf.question, asked.filters, asked.after, asked.limit
-        )
-        onward = interface.onward(asked.shelf, asked.filters, page.last, more=page.more)
-        return answers.answer(
-            answers.envelope("objects", page.bodies, onward),
-            headers=answers.added_headers(page.stamps_us),
-        )
+        accept = request.headers.get("accept", "")
+        asked = (root, name, accept, request.scope["query_string"])
+        page = await interface.page(viewer_in(request.scope), *asked)
+        return Response(page.body, headers={k.decode(): v.decode() for k, v in page.headers})
 
     @get(f"{PATH}/{{root:str}}/collections/{{name:str}}/manifest/", include_in_schema=False)
     async def page_manifest(

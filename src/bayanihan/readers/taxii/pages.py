@@ -3,8 +3,9 @@
 The catalogue says where the page's objects stand; the ledger gives the bytes and decides
 about the viewer's rights. A page is never called the last one while entries that were
 committed before the question are still to be folded: it waits for them a while, and then
-says so instead of giving a stale answer. A client that goes by its own clock would never
-come back for what such an answer left out.
+says that more follows, be it empty. A client that goes by its own clock would never come
+back for what an answer left out that was called the last. What is asked about one object
+has no such page, so that is told to come again.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Shelves:
             limit: how many objects at most.
 
         Raises:
-            Unavailable: `starting` when the catalogue stays behind.
+            Unavailable: `starting` when the catalogue stays behind and objects are named.
         """
         plain = self._plain_page(viewer, question, filters, after, limit)
         if plain:
@@ -277,7 +278,7 @@ def _cut(places: list[Found], looked_at: int, *, more: bool) -> Selection:
 
 def _unfinished(found: Selection, filters: Filters) -> Selection:
     """What is known already, as a page after which more follows."""
-    if found.places and not filters.ids:
+    if not filters.ids:
         return found._replace(more=True)
     raise Unavailable("starting", "The collections are being brought up to date", retry_after_s=5)
 
