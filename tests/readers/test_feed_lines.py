@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayanihan.core import feed_delta
+from bayanihan.readers.feeds import stix_bundle, table
+from bayanihan.readers.feeds.format import Heading, Item, render
 from bayanihan.readers.feeds.lines import File, Lines, changes
 
 LINES = st.sets(st.integers(0, 3_000), max_size=60)
@@ -58,3 +61,42 @@ def test_chunks_are_kept_packed() -> None:
     file = file_of(lines)
     assert file.kept_bytes < file.size_bytes / 3
     assert len(file.body()) == file.size_bytes
+
+
+HEADING = Heading("x", False, "clear", "c", "v", 1, 3, 0, 0)
+ITEMS = [Item("domain", f"n{number}.evil.com", ("indicator--1",)) for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (b"]}\n", b"\n", "it is not JSON"),
+        (b"n1.evil", b"\xff1.evil", "it is not JSON"),
+        (b"n1.evil", b"\\q1.evil", "it is not JSON"),
+        (b'"id":"bundle', b'"di":"bundle', "it is not JSON"),
+        (b"\n]}", b',\n{"id":"one"},\n{"id":"one"}\n]}', "an id comes twice"),
+    ],
+)
+def test_our_reader_of_bundles_is_strict(old: bytes, new: bytes, why: str) -> None:
+    body = render(stix_bundle.BUNDLE, ITEMS, HEADING)
+    assert stix_bundle.check(body) is None
+    assert old in body
+    found = stix_bundle.check(body.replace(old, new))
+    assert found is not None
+    assert found.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (b"type,", b"typ,", "the row of names is not the first"),
+        (b"n1.evil", b"n1,evil", "a row has another number of cells"),
+        (b"n1.evil", b'"n1.evil', "unexpected end of data"),
+        (b"n1.evil", b"n1\x07evil", "a line holds what is not printable"),
+    ],
+)
+def test_our_reader_of_tables_is_strict(old: bytes, new: bytes, why: str) -> None:
+    body = render(table.CSV, ITEMS, HEADING)
+    assert table.check(body) is None
+    assert old in body
+    assert table.check(body.replace(old, new)) == why

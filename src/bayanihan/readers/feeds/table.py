@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 from bayanihan.core import moment
 from bayanihan.core.observables import TYPES, Observable
@@ -54,15 +55,32 @@ def lines(item: Item) -> list[str]:
 
 def check(body: bytes) -> str | None:
     """What a strict reader finds wrong with a file; None if nothing."""
-    text = [line for line in body.decode().split("\n")[:-1] if not line.startswith("#")]
-    if any(not line.isprintable() for line in text):
-        return "a line holds what is not printable"
-    rows = list(csv.reader(text, strict=True))
-    if not rows or tuple(rows[0]) != COLUMNS:
-        return "the row of names is not the first"
-    if any(len(row) != len(COLUMNS) for row in rows):
-        return "a row has another number of cells"
+    rows = csv.reader(_lines(body.decode()), strict=True)
+    try:
+        if tuple(next(rows, ())) != COLUMNS:
+            return "the row of names is not the first"
+        if any(len(row) != len(COLUMNS) for row in rows):
+            return "a row has another number of cells"
+    except (csv.Error, _Unprintable) as error:
+        return str(error)
     return None
+
+
+class _Unprintable(ValueError):
+    """A line that holds what no line may hold."""
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of rows, one at a time: a table may be large."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        line = text[start:end]
+        start = end + 1
+        if line.startswith("#"):
+            continue
+        if not line.isprintable():
+            raise _Unprintable("a line holds what is not printable")
+        yield line
 
 
 CSV = Format(
