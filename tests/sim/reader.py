@@ -70,7 +70,11 @@ class StreamReader:
         self._wire = Wire(hub.port, host=host)
         self._wire.socket.settimeout(None)
         more = {"Last_Event_ID": last_event_id} if last_event_id else {}
-        self._wire.begin("GET", f"/api/stream?after={quote(after)}", key, **more)
+        try:
+            self._wire.begin("GET", f"/api/stream?after={quote(after)}", key, **more)
+        except OSError:  # the hub went meanwhile
+            self._wire.socket.close()
+            raise
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
