@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from bayanihan.core.marking import Audience, Viewer
 from bayanihan.ledger import Draft, Ledger, Report, SqliteStore, check_ledger
+from bayanihan.ledger.contract.scene import numbered
 
 GREEN, CLEAR = Audience("green"), Audience("clear")
 SG = Viewer(key="k", person="ana", member="SG")
@@ -156,3 +158,16 @@ def test_gives_up_after_so_many_faults(tmp_path: Path) -> None:
         db.commit()
     with contextlib.closing(SqliteStore(tmp_path / "ledger.db", read_only=True)) as store:
         assert len(check_ledger(store, limit=10).faults) == 10
+
+
+def test_the_checker_keeps_no_leaf_longer_than_its_tile(tmp_path: Path) -> None:
+    """A record of 10^8 entries is checked in the memory that a small one takes."""
+    peaks = []
+    with contextlib.closing(Ledger(tmp_path)) as ledger:
+        for size in (1_000, 4_000):
+            ledger.append(numbered(ledger.length, size))
+            tracemalloc.start()
+            assert check_ledger(ledger.store).ok
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 3_000 * 32, "it grows by more than a hash an entry"

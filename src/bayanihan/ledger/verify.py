@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,10 @@ from bayanihan.errors import BayanihanError, Unavailable
 from bayanihan.ledger.engine import Store
 from bayanihan.ledger.entry import KINDS, audience_digest, erasable_bytes, header_bytes, leaf_hash
 from bayanihan.ledger.projection import Projection
+from bayanihan.ledger.rows import HASH_SIZE_BYTES
 
 _PROOFS = 64
+_TILE_SIZE_BYTES = TILE_WIDTH * HASH_SIZE_BYTES
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ def _check_entries(store: Store, report: Report, limit: int) -> None:
     digests = [audience_digest(audience) for audience in store.audiences()]
     # Read before the rows: what the tree held then, the rows must still bear out.
     held = store.upper_tiles()
-    frontier, completed, last_stamp_us = Frontier(), list[tuple[int, bytes]](), 0
+    tree, last_stamp_us = _Tree(store), 0
     for row in store.rows():
         position, stamp_us = row[0], row[1]
         report.entries += 1
@@ -81,20 +83,14 @@ def _check_entries(store: Store, report: Report, limit: int) -> None:
         report.faults += _check_row(row, digests)
         report.erased += row[6] is None
         last_stamp_us = stamp_us
-        frontier.append(row[5], completed)
+        report.faults += tree.add(row[5])
         if len(report.faults) >= limit:
             del report.faults[limit:]
             return
-    report.root = frontier.root().hex()
-    levels: dict[int, list[bytes]] = {}
-    for level, node in completed:
-        levels.setdefault(level, []).append(node)
-    for (level, number), hashes in held.items():
-        found = b"".join(levels.get(level, [])[number * TILE_WIDTH : (number + 1) * TILE_WIDTH])
-        if not found.startswith(hashes):
-            report.faults.append(f"tile {level}/{number} does not match the leaves")
-    if frontier.size:
-        _check_tree(store, frontier, levels, report)
+    report.root = tree.frontier.root().hex()
+    report.faults += tree.close(held)
+    if tree.frontier.size:
+        _check_proofs(store, tree.frontier, report)
 
 
 def _check_row(row: tuple[Any, ...], audiences: list[bytes]) -> list[str]:
@@ -120,24 +116,69 @@ def _check_row(row: tuple[Any, ...], audiences: list[bytes]) -> list[str]:
     return faults
 
 
-def _check_tree(
-    store: Store, built: Frontier, levels: dict[int, list[bytes]], report: Report
-) -> None:
-    """Compare the stored tiles with the tree built from the leaves, and try some proofs."""
-    size = built.size
-    for level, hashes in levels.items():
-        for number in range((len(hashes) + TILE_WIDTH - 1) // TILE_WIDTH):
-            expected = b"".join(hashes[number * TILE_WIDTH : (number + 1) * TILE_WIDTH])
-            if not store.tile(level, number).startswith(expected):
-                report.faults.append(f"tile {level}/{number} does not match the leaves")
-    root, leaves = built.root(), levels[0]
+class _Tree:
+    """The tree built from the leaves, beside the stored tiles.
+
+    It keeps the upper levels alone: a tile of leaves is compared when it is full, for there
+    may be more of them than memory holds.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.frontier = Frontier()
+        self._store = store
+        self._completed: list[tuple[int, bytes]] = []
+        self._upper: dict[int, bytearray] = {}
+
+    def add(self, leaf: bytes) -> list[str]:
+        """One leaf more; faults."""
+        self.frontier.append(leaf, self._completed)
+        return [] if self.frontier.size % TILE_WIDTH else self._flush()
+
+    def close(self, held: Mapping[tuple[int, int], bytes]) -> list[str]:
+        """No further leaves; faults. `held` is what the stored tree held before they were read."""
+        faults = self._flush()
+        for level, built in self._upper.items():
+            for number in range(-(-len(built) // _TILE_SIZE_BYTES)):
+                expected = bytes(built[number * _TILE_SIZE_BYTES : (number + 1) * _TILE_SIZE_BYTES])
+                faults += self._compare(level, number, expected)
+        for (level, number), hashes in held.items():
+            found = self._upper.get(level, bytearray())
+            found = found[number * _TILE_SIZE_BYTES : (number + 1) * _TILE_SIZE_BYTES]
+            if not found.startswith(hashes):
+                faults.append(_unlike(level, number))
+        return faults
+
+    def _flush(self) -> list[str]:
+        """Compare the tile of leaves that is full, or the last one."""
+        leaves = b"".join([node for level, node in self._completed if not level])
+        for level, node in self._completed:
+            if level:
+                self._upper.setdefault(level, bytearray()).extend(node)
+        self._completed.clear()
+        number = (self.frontier.size - 1) // TILE_WIDTH
+        return self._compare(0, number, leaves) if leaves else []
+
+    def _compare(self, level: int, number: int, expected: bytes) -> list[str]:
+        if self._store.tile(level, number).startswith(expected):
+            return []
+        return [_unlike(level, number)]
+
+
+def _unlike(level: int, number: int) -> str:
+    return f"tile {level}/{number} does not match the leaves"
+
+
+def _check_proofs(store: Store, built: Frontier, report: Report) -> None:
+    """Try some proofs of the tree that was built from the leaves."""
+    size, root = built.size, built.root()
     for index in sorted({round(at * (size - 1) / (_PROOFS - 1)) for at in range(_PROOFS)}):
+        row = store.row(index + 1)
         try:
             path = inclusion_path(index, size, store.node)
         except BayanihanError as error:
             report.faults.append(f"entry {index + 1}: no proof can be made: {error}")
             continue
-        if not verify_inclusion(leaves[index], index, size, path, root):
+        if row is None or not verify_inclusion(row[5], index, size, path, root):
             report.faults.append(f"entry {index + 1}: its inclusion proof does not hold")
 
 
