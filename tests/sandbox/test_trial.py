@@ -241,8 +241,8 @@ def answered(path: Path, least: int) -> int:
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT], ids=["killed", "cancelled"])
 def test_what_was_answered_is_kept_and_counted_once(ending: signal.Signals, tmp_path: Path) -> None:
     isolator_or_skip("L1")
-    scene = (tmp_path / "tool", small_corpus(tmp_path / "corpus", 3000))
-    slow = "item['id'] == '2000' and time.sleep(3)"
+    scene = (tmp_path / "tool", small_corpus(tmp_path / "corpus", 1200))
+    slow = "item['id'] == '800' and time.sleep(3)"
     write_tool(scene[0], answering(_GUESS, slow))
     out = tmp_path / "trial.json"
     journal_path = tmp_path / "trial.json.journal"
@@ -259,7 +259,7 @@ def test_what_was_answered_is_kept_and_counted_once(ending: signal.Signals, tmp_
     assert again.returncode == 0, told
     assert b"Going on with a trial" in told
     result = read_result(out)
-    assert result.verdicts == "bm" * 1500
+    assert result.verdicts == "bm" * 600
     assert result.faults == {}
 
 
