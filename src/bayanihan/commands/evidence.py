@@ -113,7 +113,8 @@ def _evidence(path: Path) -> tuple[str, bytes]:
             with path.open("rb") as file:
                 data = file.read(FILE_LIMIT_BYTES + 1)
     except OSError as error:
-        raise Refused("cannot-read", f"It cannot be read: {error}", where=str(path)) from None
+        why = error.strerror or error
+        raise Refused("cannot-read", f"It cannot be read: {why}", where=str(path)) from None
     if len(data) > FILE_LIMIT_BYTES:
         limit_mib = FILE_LIMIT_BYTES // 1024 // 1024
         raise Refused("too-large", f"One piece of evidence may hold {limit_mib} MiB")

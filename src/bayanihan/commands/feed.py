@@ -116,7 +116,7 @@ def _print(each: dict[str, Any], *, show_held: bool) -> None:
     rest = each.get("not_expressed_total", len(each["not_expressed"]))
     engine = f"{each['engine']}{'' if each['verified'] else ', not verified'}"
     print(
-        f"{each['feed']:<24} {each['items']:>8} items {each['size_bytes']:>10} bytes"
+        f"{each['feed']:<30} {each['items']:>8} items {each['size_bytes']:>10} bytes"
         f" {held:>6} held {rest:>6} not expressed  ({engine})"
     )
     if show_held:

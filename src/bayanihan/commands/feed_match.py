@@ -107,4 +107,5 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused("cannot-read", f"It cannot be read: {error}", where=str(path)) from None
+        why = getattr(error, "strerror", None) or error
+        raise Refused("cannot-read", f"It cannot be read: {why}", where=str(path)) from None

@@ -87,7 +87,8 @@ def documents(files: Sequence[Path], summary: dict[str, Any]) -> Iterator[tuple[
         try:
             yield from _opened(path, name)
         except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
-            _add_refusal(summary, name, Refused("cannot-read", f"It cannot be read: {error}"))
+            why = getattr(error, "strerror", None) or error
+            _add_refusal(summary, name, Refused("cannot-read", f"It cannot be read: {why}"))
         except Refused as refusal:
             _add_refusal(summary, name, refusal)
 
