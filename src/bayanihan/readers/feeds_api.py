@@ -272,7 +272,7 @@ def routes(
         found = await counter.version(source.feed_of(path), audiences, whose, shown)
         headers = headers_of(found)
         if matches(condition, found.etag):
-            return Response(b"", status_code=304, headers=headers, media_type=found.media_type)
+            return Response(b"", status_code=304, headers=_typed(headers, found.media_type))
         body, name = _file(found, path), path
         if since:
             delta = source.delta(found, audiences, since, whose)
@@ -402,11 +402,16 @@ def _file(found: Version, path: str) -> Body:
 
 def _answer(body: Body, headers: dict[str, str], *, empty: bool) -> Response[bytes] | Stream:
     """A small body as it is, a large one a piece at a time."""
-    headers["Content-Length"] = str(body.size_bytes)
+    headers = _typed(headers, body.media_type) | {"Content-Length": str(body.size_bytes)}
     if empty or body.size_bytes <= _STREAMED_MIN_BYTES:
         whole = b"" if empty else b"".join(body.pieces())
-        return Response(whole, headers=headers, media_type=body.media_type)
-    return Stream(body.pieces, headers=headers, media_type=body.media_type)
+        return Response(whole, headers=headers)
+    return Stream(body.pieces, headers=headers)
+
+
+def _typed(headers: dict[str, str], media_type: str) -> dict[str, str]:
+    # The framework adds a charset of its own to what it is told as a media type.
+    return {**headers, "Content-Type": media_type}
 
 
 def _seal(digest: str, signature: str, key: str) -> dict[str, str]:

@@ -119,7 +119,7 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
     async def show_checkpoint(request: Request[Any, Any, Any]) -> Response[str]:
         """The latest signed head, as a C2SP tlog-checkpoint."""
         _member(request)
-        return Response(heads.latest, media_type="text/plain; charset=utf-8")
+        return Response(heads.latest, media_type="text/plain")
 
     @get("/api/checkpoint/consistency")
     async def show_consistency(

@@ -91,6 +91,12 @@ def plain(text: object) -> str:
     )
 
 
+def sentence(text: object) -> str:
+    """`plain` with a full stop at its end, whether it came with one or not."""
+    whole = plain(text)
+    return whole if whole.endswith((".", "!", "?")) else f"{whole}."
+
+
 def short(text: object, limit: int = 140) -> str:
     """`plain` on one line, cut with an ellipsis beyond `limit` characters."""
     whole = " ".join(str(text)[: limit * 4].split())
@@ -142,7 +148,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for rule in (plain, short, duration, clock, stamp, size):
+    for rule in (plain, sentence, short, duration, clock, stamp, size):
         found.filters[rule.__name__] = rule
     found.globals.update(asset=asset, version=__version__)
     return found

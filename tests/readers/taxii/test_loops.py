@@ -8,6 +8,7 @@ let go of an old `next`.
 from __future__ import annotations
 
 import itertools
+import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -178,3 +179,48 @@ async def test_every_loop_gets_everything_once(
                 await loop.ask(http)
             await loop.ask(http)
     assert loop.seen == expected
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    turns=st.lists(st.tuples(st.integers(0, 6), st.sampled_from("-ew")), min_size=2, max_size=8),
+    limit=st.integers(1, 3),
+    chance=st.randoms(use_true_random=False),
+)
+@pytest.mark.parametrize("kind", [Mixing, Clinging, OwnClock])
+async def test_every_loop_goes_on_while_entries_are_erased_and_withdrawn(
+    kind: Callable[[int], Loop], turns: list[tuple[int, str]], limit: int, chance: random.Random
+) -> None:
+    loop, source, kept, gone = kind(limit), fresh(), set[str](), set[str]()
+    with tempfile.TemporaryDirectory() as folder, Shelved(Path(folder)) as shelved:
+        loop.now = lambda: date_added(shelved.ledger.store.last()[1])
+        async with client(shelved) as http:
+            for count, deed in turns:
+                kept |= set(said(shelved, itertools.islice(source, count), folded=deed != "-"))
+                gone |= taken_back(shelved, sorted(kept), deed, chance)
+                kept -= gone
+                before = loop.seen.copy()
+                await loop.ask(http)
+                assert not (loop.seen - before).keys() & gone
+            shelved.fold()
+            await loop.ask(http)
+            while loop.more:
+                await loop.ask(http)
+            await loop.ask(http)
+    assert loop.seen.keys() - gone == kept
+    assert set(loop.seen.values()) <= {1}
+
+
+def taken_back(shelved: Shelved, kept: list[str], deed: str, chance: random.Random) -> set[str]:
+    """Erase or withdraw one of the objects, and fold that; which, none where there is none."""
+    if deed == "-" or not kept:
+        return set()
+    chosen = chance.choice(kept)
+    object_id = chosen[: -len("2026-01-01T00:00:00.000Z")]
+    if deed == "e":
+        shelved.erase(object_id, "SG")
+    else:
+        number = int(object_id.partition("--")[2][:8], 16)
+        shelved.withdraw(object_id, "SG", number % 3)
+    shelved.fold()
+    return {chosen}

@@ -66,7 +66,7 @@ def test_a_repetition_is_a_success_and_a_refusal_says_why() -> None:
         {
             "id": "b",
             "version": "v",
-            "message": "It lies before `created`. at $.modified [bad-value]",
+            "message": "It lies before `created`, at $.modified [bad-value]",
         }
     ]
 

@@ -144,7 +144,7 @@ def region() -> Root:
     vectors = [
         built_in(
             f"vector-{vector}",
-            f"AI-driven: {vector.replace('-', ' ')}",
+            f"AI-driven: {vector.replace('-', ' ').replace(' ai', ' AI')}",
             f"What states the AI vector {vector}; read only.",
             Question(vectors=frozenset({vector})),
         )

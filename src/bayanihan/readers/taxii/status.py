@@ -139,8 +139,8 @@ def _detail(outcome: Outcome, at: str) -> dict[str, str]:
     if outcome.result == "duplicate":
         detail["message"] = "It was already here"
     elif outcome.result == "refused":
-        place = f" at {outcome.path}" if outcome.path else ""
-        detail["message"] = f"{outcome.reason}{place} [{outcome.code}]"
+        place = f", at {outcome.path}" if outcome.path else ""
+        detail["message"] = f"{outcome.reason.rstrip('.')}{place} [{outcome.code}]"
     return detail
 
 
