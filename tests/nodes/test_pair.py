@@ -27,6 +27,7 @@ def test_what_one_node_accepted_the_other_shows_at_once(pair: Pair) -> None:
         said = indicator()
         assert at.push(key, said)["accepted"] == 1
         assert said["id"] in other.ids(key)
+    check(one.options[1])  # beside both
 
 
 def test_pages_go_on_at_another_node(pair: Pair) -> None:

@@ -48,6 +48,7 @@ def test_a_node_that_is_behind_what_was_shown_says_so(
         with pytest.raises(Unavailable, match="does not hold yet") as refusal:
             asyncio.run(behind.reach(shown))
         assert (refusal.value.code, refusal.value.retry_after_s) == ("starting", 5)
+    assert behind.shown('"x",' * 20 + f'"{found.etag}"', "") == 0, "thousands would be decrypted"
     assert [behind.shown(told, told) for told in ("", "*", '"x"', "y" * 75)] == [0] * 4
 
 

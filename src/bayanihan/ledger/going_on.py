@@ -15,6 +15,8 @@ from bayanihan.errors import Refused, Unavailable
 
 REACHED_WITHIN_S = 5.0
 _LOOK_EVERY_S = 0.01
+# Each is decrypted; a defence shows one, or the few that it keeps.
+_TAGS_LIMIT = 16
 
 
 class GoingOn:
@@ -34,7 +36,8 @@ class GoingOn:
 
         What is not of this hub's present history says nothing.
         """
-        tags = [tag.strip().removeprefix("W/").strip('"') for tag in condition.split(",")]
+        shown = condition.split(",", _TAGS_LIMIT)[:_TAGS_LIMIT]
+        tags = [tag.strip().removeprefix("W/").strip('"') for tag in shown]
         return max(self._position(token[:TOKEN_SIZE]) for token in (since, *tags))
 
     async def reach(self, position: int) -> None:
