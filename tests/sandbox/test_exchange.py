@@ -235,7 +235,7 @@ def test_whatever_happens_no_item_is_lost_and_none_counts_twice(
         elif what == "restart":
             scene.exchange.close()
             scene.open()
-        elif who in held:
+        elif who in held and held[who].places:
             places = held[who].places[:200]
             batch = Batch([Answered(place, "b", who, None) for place in places])
             if scene.now_s > until[held[who].id]:
