@@ -78,6 +78,7 @@ def test_a_constituents_report_is_seen_and_published_by_the_proxy_in_both_names(
     hub = region
     bank, tl, th = hub.key("TL", constituent="bank"), hub.key("TL"), hub.key("TH")
     old = draft_of(hub, bank)
+    assert old["waits_for"] == "TL", "asked to be published or not"
     hub.ask("POST", "/api/members/TL/proxy", hub.admin, json=paper())
     key = lent(hub, person="lan").json()["key"]
     new = draft_of(hub, bank)
@@ -96,7 +97,7 @@ def test_a_constituents_report_is_seen_and_published_by_the_proxy_in_both_names(
         assert "Thailand for Timor-Leste" in page
     acts = hub.ask("GET", "/api/members/TL/proxy/acts", tl).json()["acts"]
     assert [(each["by"], each["act"]) for each in acts[-2:]] == [
-        ("TH for TL/lan", "published"),
+        ("TH for TL/lan", "confirmed"),
         ("TH for TL/lan", "entered"),
     ]
     assert incident in acts[-1]["ids"]
@@ -356,8 +357,33 @@ def test_the_commands_do_what_the_guide_shows(
     kept = tmp_path / "acts.json"
     assert run(capfd, "member", "acts", "TL", "--out", kept, "--key", own)[0] == 0
     found = json.loads(kept.read_text())["acts"]
-    assert [each["act"] for each in found[-3:]] == ["reported", "published", "entered"]
+    assert [each["act"] for each in found[-3:]] == ["reported", "confirmed", "entered"]
     assert "TH for TL/som" in run(capfd, "member", "acts", "TL", "--key", own)[1]
     code, _, err = run(capfd, "member", "hand-back", "TL")
     assert code == 1
     assert "TL has no named proxy" in err
+
+
+def test_bytes_that_say_nothing_change_nothing(region: RunningHub) -> None:
+    """Two at once, and whatever is not an order: nobody is served, and nothing is broken."""
+    hub = region
+    for place in ("/api/members/TL/proxy", "/api/members/TL/hand-back", "/api/keys"):
+        for body in (b"", b"{", b"[]", b"null", b'{"proxy": 1}', b"\xff\xfe", b'{"a":' * 5_000):
+            answer = hub.ask("POST", place, hub.admin, content=body)
+            assert answer.status_code in (400, 404, 422), (place, body[:9], answer.text)
+            assert answer.json()["error"]["next_step"]
+    for after in ("x", "TL/", "\u202e", "a" * 300, "..%2f"):
+        answer = hub.ask("GET", f"/api/members/TL/proxy/acts?after={after}", hub.key("TL"))
+        assert answer.status_code == 200
+        assert all(each["by"].startswith("TH for TL") for each in answer.json()["acts"])
+    for code in ("XX", "tl", "%00", "TL%2fbank"):
+        assert hub.ask("GET", f"/api/members/{code}/proxy", hub.admin).status_code == 404
+        assert hub.ask("POST", f"/api/members/{code}/hand-back", hub.admin).status_code in (
+            400,
+            404,
+        )
+    hub.ask("POST", "/api/members/TL/proxy", hub.admin, json=paper())
+    with ThreadPoolExecutor(4) as pool:
+        place = "/api/members/TL/hand-back"
+        answers = list(pool.map(lambda _: hub.ask("POST", place, hub.admin), range(4)))
+    assert sorted(each.status_code for each in answers) == [200, 404, 404, 404]

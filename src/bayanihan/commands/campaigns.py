@@ -47,7 +47,7 @@ def campaigns(
     for each in told["crowded"]:
         print(f"joins nothing: {one_line(each['value'])}, in {each['cases']} cases: {each['why']}")
     if not told["campaigns"]:
-        print(f"no campaign among {told['cases']} cases")
+        print(f"no campaign among {told['cases']} case{'s' * (told['cases'] != 1)}")
     if told["cut"]:
         print("note: there are more cases; older ones were left out")
 

@@ -119,7 +119,8 @@ def _evidence(path: Path) -> tuple[str, bytes]:
         limit_mib = FILE_LIMIT_BYTES // 1024 // 1024
         raise Refused("too-large", f"One piece of evidence may hold {limit_mib} MiB")
     if not data:
-        raise Refused("empty", "It holds nothing", where=str(path))
+        step = "Give a file, or a text, that holds something."
+        raise Refused("empty", "It holds nothing", where=str(path), next_step=step)
     return path.name.encode(errors="replace").decode(), data
 
 
@@ -151,4 +152,5 @@ def _print(draft: dict[str, Any]) -> None:
     if waits := draft.get("waits_for"):
         print(f"It waits as a draft for the people of {waits}, who confirm and publish it.")
     elif draft["state"] == "draft":
-        print(f"Confirm it: POST {draft['address']}/publish, or report again with --publish.")
+        page = draft["address"].removeprefix("/api")
+        print(f"Confirm it on the hub's page {page}, or by POST {draft['address']}/publish.")

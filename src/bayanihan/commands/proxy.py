@@ -79,7 +79,8 @@ def _digest(paper: Path | None) -> str:
         with paper.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise Refused("cannot-read", str(error), where=str(paper)) from None
+        message = f"The paper cannot be read: {error.strerror or error}"
+        raise Refused("cannot-read", message, where=str(paper)) from None
 
 
 def _shown(found: dict[str, Any]) -> str:
@@ -143,7 +144,8 @@ def _write(out: Path, text: str) -> None:
     try:
         out.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise Refused("cannot-write", str(error), where=str(out)) from None
+        message = f"The list cannot be written: {error.strerror or error}"
+        raise Refused("cannot-write", message, where=str(out)) from None
 
 
 def _lines(found: list[dict[str, Any]]) -> str:

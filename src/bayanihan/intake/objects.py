@@ -213,7 +213,8 @@ class Admission:
         served = terms.author.serves
         if served and not may_see(Viewer(key="any", member=served), audience):
             among = ", ".join(group.name for group in groups) or f"TLP:{level.upper()}"
-            message = f"{served} would not see what is said in its name: this is for {among}"
+            message = f"{served} would not see what is said in its name, for this is for {among}:"
+            message += f" choose a level and a group that {served} is in"
             raise Refused("not-permitted", message, where="object_marking_refs")
         return admitting(audience, terms.author)
 

@@ -181,7 +181,7 @@ class Desk:
             raise Refused("conflict", "This draft was published already", where=draft.id)
         if _CONFIRMED in draft.content:
             return draft, version
-        self.acts.note(viewer, "published", [draft_id])
+        self.acts.note(viewer, "confirmed", [draft_id])
         draft.content[_CONFIRMED] = self._ledger.now_us()
         self.drafts.put(draft, version)
         return self.drafts.get(viewer, draft_id)
@@ -248,10 +248,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             given = {**dict(request.query_params), **form.fields}
             wish = checked_wish({name: str(value) for name, value in given.items()})
             draft = await asyncio.to_thread(desk.draft, viewer, evidence, wish)
-        if str(given.get("publish", "")).lower() not in ("true", "1", "yes", "on"):
-            return desk.shown(viewer, draft)
         if viewer.constituent:
             return {**shown(draft), "waits_for": viewer.member}
+        if str(given.get("publish", "")).lower() not in ("true", "1", "yes", "on"):
+            return desk.shown(viewer, draft)
         return desk.shown(viewer, await desk.publish(viewer, draft.id))
 
     @get("/api/reports")

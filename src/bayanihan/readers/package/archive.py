@@ -59,7 +59,8 @@ def unpacked(data: bytes) -> dict[str, bytes]:
                 _check(entry, files)
                 files[entry.filename] = archive.read(entry)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
-        raise Refused("bad-value", f"This is no package: {error}") from None
+        step = "Give the ZIP that `bayanihan case export` wrote."
+        raise Refused("bad-value", f"This is no package: {error}", next_step=step) from None
     if packed(files) != data:
         raise Refused("bad-value", "This ZIP is not in the one form of a package")
     return files
