@@ -21,6 +21,13 @@ from tests.sim.process import RunningHub
 
 PAPER = hashlib.sha256(b"signed").hexdigest()
 TLP_RED = "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1"
+FIELDS = "provider trade_name purpose data status states declaration instructions".split()
+SYSTEM = {
+    "system": "s",
+    "facts": {"annex_iii": ["4a"]},
+    "register": dict.fromkeys(FIELDS, "x"),
+    "voluntary": True,
+}
 ABOVE = ("report", "read", "feed", "receipt", "notice", "admin")
 
 
@@ -265,7 +272,7 @@ def test_handing_back_ends_the_keys_gives_the_member_its_own_and_the_list(
 
 
 def test_a_proxy_takes_back_what_it_entered_and_nothing_else(served: RunningHub) -> None:
-    hub, key = served, lent(served).json()["key"]
+    hub, key = served, lent(served, person="noi").json()["key"]
     theirs, its = indicator(), indicator()
     hub.push(hub.key("TL"), theirs)
     hub.push(key, its)
@@ -279,6 +286,7 @@ def test_a_proxy_takes_back_what_it_entered_and_nothing_else(served: RunningHub)
         ("/api/denials", {"document": {}}),
         ("/api/rulings", {"act": "confirm", "value": "a.example"}),
         ("/taxii2/region/collections/all/objects", {"objects": [its]}),
+        ("/api/law/register", SYSTEM),
     ):
         headers = {"content-type": "application/taxii+json;version=2.1"} if "taxii" in path else {}
         answer = hub.ask("POST", path, key, json=body, headers=headers)

@@ -32,6 +32,11 @@ def person(viewer: Viewer) -> Viewer:
             "This key names no person, and only a named person acts here.",
             "Ask for a key with a person's name: `key new --person NAME`.",
         )
+    if viewer.serves:
+        raise _not(
+            f"This key reports for {viewer.serves}, and nothing is filed or decided with it.",
+            f"Use a key of {viewer.member}'s own.",
+        )
     if not viewer.scopes & _MAY_FILE:
         raise _not("Your key lacks the scope `report` or `regulate`.", "Ask for such a key.")
     return viewer
