@@ -125,3 +125,34 @@ def test_a_weak_structure_is_a_candidate_and_stands_behind_what_is_sure(cases: C
     assert (first.id, [each.candidate for each in first.evidence]) == (sure, [False, False])
     assert (second.id, second.is_candidate) == (weak, True)
     assert second.evidence[0].score < 0.75
+
+
+def test_what_is_replaced_or_fails_within_one_transaction_leaves_no_key(
+    cases: Cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are written together, at the end of a transaction."""
+
+    def versions(place: str, *files: str) -> list[Draft]:
+        told = [_body(place, Fingerprints(files=(each * 64,))) for each in files]
+        return [
+            Draft("object", CLEAR, "anna", "SG", place, body, version_us=2 + number)
+            for number, body in enumerate(told)
+        ]
+
+    def stumble(self: Alike, *given: Any) -> None:
+        fold(self, *given)
+        raise OSError("the disk is full")
+
+    gone, fold = f"incident--{uuid.uuid4()}", Alike.fold
+    cases.ledger.append(versions(gone, "a", "b"))
+    with monkeypatch.context() as broken:
+        broken.setattr(Alike, "fold", stumble)
+        with pytest.raises(OSError, match="full"):
+            cases.fold()
+    cases.ledger.erase(SG, gone, "by mistake")
+    (other,) = cases.report(Fingerprints(files=("c" * 64,)))
+    assert cases.alike.db.execute("SELECT count(*) FROM keys").fetchone() == (1,)
+    cases.ledger.append(versions(other, "d", "e"))
+    cases.fold()
+    assert [bool(cases.like(SG, files=(name * 64,))) for name in "abcde"] == [False] * 4 + [True]
+    cases.check()

@@ -34,6 +34,7 @@ class Projection:
         version: raised whenever `schema` or `fold` changes meaning.
         kinds: the kinds of entry it folds; () means all of them.
         schema: SQL that makes its tables.
+        cache_kib: how much of the file the fold keeps in memory, in KiB; 0 for SQLite's own.
 
     Args:
         folder: where the file lives; None keeps the projection in memory.
@@ -46,6 +47,7 @@ class Projection:
     version = 1
     kinds: tuple[str, ...] = ()
     schema = ""
+    cache_kib = 0
 
     def __init__(
         self, folder: Path | None, epoch: bytes, length: int = 0, *, read_only: bool = False
@@ -60,6 +62,8 @@ class Projection:
         if self._path and not read_only:
             _keep_private(self._path)
         self.db = self._connect()
+        if self.cache_kib:
+            self.db.execute(f"PRAGMA cache_size = -{self.cache_kib}")
         self._unemptied = False
         self.position = self._open()
         self.loaded()
@@ -146,6 +150,12 @@ class Projection:
         """Take one entry into `self.db`. `body` is None where it was erased."""
         raise Broken("internal", f"The projection {self.name!r} folds nothing")
 
+    def begun(self) -> None:
+        """Called as each transaction begins: forget what one that failed had put aside."""
+
+    def gathered(self) -> None:
+        """Called before each commit: write what `fold` put aside, in the best order for that."""
+
     def folded(self) -> None:
         """Called after each commit of folded entries: refresh what is kept in memory."""
 
@@ -164,9 +174,11 @@ class Projection:
         page = scan(self.position, limit, self.kinds)
         reached = page[-1][0].position if len(page) == limit else length
         with self._transaction():
+            self.begun()
             for entry, body in page:
                 if entry.position <= reached:
                     self.fold(entry, body)
+            self.gathered()
             self.db.execute("UPDATE progress SET position = ?", (reached,))
         self.position = reached
         if any(entry.header.kind == "erased" for entry, _ in page) and self._path:

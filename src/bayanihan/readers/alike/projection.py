@@ -95,6 +95,18 @@ class Alike(Projection):
     # How often digests were taken out: when it changes, those kept in memory are too many.
     taken_out = 0
     _taking_out = False
+    # A text has 32 keys that lie anywhere in the tree: its pages are written once, not each time.
+    cache_kib = 64 * 1024
+    _fresh: list[tuple[int, int, int, int]]
+
+    def begun(self) -> None:
+        """No key is put aside yet."""
+        self._fresh = []
+
+    def gathered(self) -> None:
+        """Write the keys of this transaction in the tree's own order."""
+        fresh, self._fresh = self._fresh, []
+        self.db.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)", sorted(fresh))
 
     def folded(self) -> None:
         """Tell those who keep digests in memory that some are gone."""
@@ -127,12 +139,10 @@ class Alike(Projection):
             (*row, int(told.revoked), msgspec.msgpack.encode(prints)),
         )
         place = (header.audience, int(header.exercise), header.position)
-        self.db.executemany(
-            "INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)",
-            [(key, *place) for key in keys_of(prints)],
-        )
+        self._fresh += [(key, *place) for key in keys_of(prints)]
         shapes = [(header.position, place, *shape) for place, shape in enumerate(_shapes(prints))]
-        self.db.executemany("INSERT INTO shapes VALUES (?, ?, ?, ?)", shapes)
+        if shapes:
+            self.db.executemany("INSERT INTO shapes VALUES (?, ?, ?, ?)", shapes)
 
     def _out(self, entry: Entry, *, erased: bool) -> None:
         header = entry.header
@@ -145,6 +155,8 @@ class Alike(Projection):
     def _remove(self, same: _Same, version_us: int, before: int) -> None:
         """Take out what an audience was told of a case, up to a version and a position."""
         rows = self.db.execute(_OF_CASE, (*same, version_us, before)).fetchall()
+        if rows:
+            self.gathered()  # a key that is not there yet could not be taken out
         for position, raw in rows:
             place = (same[2], same[3], position)
             self.db.executemany(_NO_KEY, [(key, *place) for key in keys_of(_prints(raw))])
