@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bayanihan.core.ai import vector_of
+from bayanihan.core.ai import EXTENSION_ID, vector_of
 from bayanihan.errors import Refused
 
 _LABELS = {
@@ -30,15 +30,8 @@ _LABELS = {
     "email-addr": "Mail address",
     "x509-certificate": "Certificate",
 }
-_VECTORS = {
-    "phishing": "AI phishing",
-    "malware": "AI malware",
-    "identity-theft": "AI identity theft",
-    "reconnaissance": "AI reconnaissance",
-    "attack-on-ai": "attack on AI",
-    "information-manipulation": "AI information manipulation",
-    "data-misuse": "AI data misuse",
-}
+# A vector alone says nothing of how far an AI was involved; these degrees do.
+_INVOLVED = ("assisted", "generated", "autonomous")
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -110,9 +103,18 @@ def _name(value: dict[str, Any]) -> str:
 
 
 def _vector(value: dict[str, Any]) -> str:
+    """The vector, and how far an AI was involved where somebody said so or the hub estimates it."""
     extensions = value.get("extensions")
     try:
         vector = vector_of(extensions if isinstance(extensions, dict) else None)
     except Refused:
         return ""
-    return _VECTORS.get(vector or "", "")
+    if not vector:
+        return ""
+    word, told = vector.replace("-", " ").replace(" ai", " AI"), value["extensions"][EXTENSION_ID]
+    for name, origin in (("reported", ""), ("estimated", " (estimate)")):
+        claim = told.get(name)
+        degree = claim.get("degree") if isinstance(claim, dict) else None
+        if degree in _INVOLVED:
+            return f"{word}, AI {degree}{origin}"
+    return word
