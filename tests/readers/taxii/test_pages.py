@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -276,3 +277,19 @@ async def test_a_catalogue_that_is_opened_again_knows_its_places(tmp_path: Path)
     with Shelved(tmp_path) as shelved:
         assert await shelved.read(SG, Question(types=frozenset({"report"})), LAST, 10) == before
     assert len(before) == 1
+
+
+async def test_who_waits_for_the_fold_is_woken_once_however_many_folds_it_takes(
+    shelved: Shelved,
+) -> None:
+    shelved.say(*[Said(object_id, "SG", 0, version=1) for object_id in IDS])
+    catalogue, length = shelved.catalogue, shelved.ledger.length
+    waiting = asyncio.create_task(catalogue.reached(length, 5.0))
+    await asyncio.sleep(0)
+    before = list(catalogue._waiting)
+    assert len(before) == 1
+    catalogue.catch_up(shelved.ledger.scan, length, 1)
+    assert catalogue._waiting == before
+    shelved.fold()
+    assert await waiting
+    assert catalogue._waiting == []

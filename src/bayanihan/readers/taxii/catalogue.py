@@ -16,7 +16,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayanihan.ledger import Entry, Projection, Scan
 from bayanihan.readers.taxii.facts import facts_of
@@ -33,6 +33,14 @@ _RARE = 32
 _AHEAD = 2
 _ASKED_LIMIT = 1_024
 _FOUND = "position, stamp, key, mixed, first, line, version"
+
+
+class _Waiting(NamedTuple):
+    """Who waits until a position is folded."""
+
+    position: int
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[None]
 
 
 class Catalogue(Projection):
@@ -55,7 +63,7 @@ class Catalogue(Projection):
         self._asked: OrderedDict[Any, list[Place]] = OrderedDict()
         self._folding = threading.Lock()
         self._lock = threading.Lock()
-        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         # Up to where a reader may look: `position` moves before the places in memory do.
         self.shown_to = self.position
 
@@ -121,10 +129,13 @@ class Catalogue(Projection):
             self._places = before | grown  # whoever walks the old one is not disturbed
         self.shown_to = self.position
         with self._lock:
-            waiting, self._waiting = self._waiting, []
-        for loop, future in waiting:
+            # In a flood hundreds wait while many small folds pass: each is woken once.
+            reached = [each for each in self._waiting if each.position <= self.shown_to]
+            left = [each for each in self._waiting if each.position > self.shown_to]
+            self._waiting = [each for each in left if not each.future.done()]
+        for each in reached:
             with contextlib.suppress(RuntimeError):  # a closed loop waits for nothing
-                loop.call_soon_threadsafe(_release, future)
+                each.loop.call_soon_threadsafe(_release, each.future)
 
     async def reached(self, position: int, timeout_s: float) -> bool:
         """Wait until entries up to `position` are folded; False at the time-out."""
@@ -133,7 +144,7 @@ class Catalogue(Projection):
         while self.shown_to < position:
             future: asyncio.Future[None] = loop.create_future()
             with self._lock:
-                self._waiting.append((loop, future))
+                self._waiting.append(_Waiting(position, loop, future))
             if self.shown_to >= position:
                 break
             try:
