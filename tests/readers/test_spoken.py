@@ -122,6 +122,16 @@ def test_an_exercise_s_rulings_are_listed_apart(world: World) -> None:
     assert "EXERCISE" in page(world, "VN first", "exercise=1&value=drill-here.vn")
 
 
+def test_what_was_just_said_is_listed_on_the_page_that_it_leads_to(world: World) -> None:
+    push(world, who(world, "SG first"), "at-once.com")
+    world.settle()
+    headers = {"content-type": "application/x-www-form-urlencoded", "origin": "http://hub"}
+    form = b"value=at-once.com&act=confirm&reason=seen+by+us"
+    vn = who(world, "VN first")
+    assert world.ask("POST", "/rulings", vn, form, by_cookie=True, headers=headers).status == 303
+    assert "seen by us" in page(world, "VN first", "value=at-once.com&said=confirm")
+
+
 def test_the_page_takes_what_may_be_said_and_leads_back(world: World) -> None:
     push(world, who(world, "SG first"), "pressed.com")
     world.settle()

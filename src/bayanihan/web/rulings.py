@@ -90,6 +90,7 @@ def routes(
                 bool(given["exercise"]),
             )
             await hearing.say(viewer, saying)
+            await spoken.caught_up()
         except Refused as refusal:
             return await asyncio.to_thread(sheet, viewer, given, refusal)
         there = {name: given[name] for name in ("value", "exercise") if given[name]}

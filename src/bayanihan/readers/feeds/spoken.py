@@ -8,6 +8,8 @@ alone is shown there. So nobody learns of an entry that is hidden from them.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +28,7 @@ PAGE = 100
 PAGE_LIMIT = 1_000
 # So many rulings are looked at for one page; the next one goes on from there.
 LOOKED_AT = 5_000
+_LISTED_WITHIN_S = 1.0
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -63,6 +66,14 @@ class Spoken:
         self._ledger = ledger
         self._rulings = rulings
         self._sees = sees
+
+    async def caught_up(self) -> None:
+        """Wait a moment until what was entered before this call is listed."""
+        length, until_s = self._ledger.length, time.monotonic() + _LISTED_WITHIN_S
+        while self._rulings.position < length:
+            if time.monotonic() > until_s:
+                return
+            await asyncio.sleep(0.01)
 
     def listed(
         self,
