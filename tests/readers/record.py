@@ -83,6 +83,20 @@ def indicator(object_id: str, pattern: str, **more: Any) -> bytes:
     return json.dumps(document).encode()
 
 
+def press_over(record: Record, **more: Any) -> Press:
+    """A press of every format over a record, which nobody has ruled about; close it in the end."""
+    return Press(
+        record.active,
+        FORMATS,
+        judge=Judge(NEVER_BLOCK),
+        policy="test",
+        level_of=lambda number: record.ledger.store.audiences()[number - 1].level,
+        seal=record.ledger.cursors.seal,
+        secret=b"s" * 32,
+        **more,
+    )
+
+
 class Record:
     """One hub's record in a folder. Its clock stands still until it is moved."""
 

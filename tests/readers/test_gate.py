@@ -15,11 +15,11 @@ from bayanihan.core import feed_delta
 from bayanihan.core.marking import PUBLIC
 from bayanihan.core.signing import SigningKey, from_text, verify
 from bayanihan.errors import Unavailable
-from bayanihan.readers.feeds import FORMATS, Item, Judge, Press
+from bayanihan.readers.feeds import FORMATS, Item, Press
 from bayanihan.readers.feeds.engines import Engine, Engines
 from bayanihan.readers.feeds.gate import POISON_LIMIT, Verdict, sift
 from bayanihan.readers.feeds.grammar import fault
-from tests.readers.record import NEVER_BLOCK, START_US, Record, named
+from tests.readers.record import START_US, Record, named, press_over
 
 KEY = SigningKey(b"k" * 32)
 
@@ -55,17 +55,7 @@ def engine() -> Fussy:
 
 @pytest.fixture
 def press(record: Record, engine: Fussy) -> Iterator[Press]:
-    found = Press(
-        record.active,
-        FORMATS,
-        judge=Judge(NEVER_BLOCK),
-        policy="test",
-        level_of=lambda number: record.ledger.store.audiences()[number - 1].level,
-        seal=record.ledger.cursors.seal,
-        secret=b"s" * 32,
-        examine=engine,
-        sign=KEY.sign,
-    )
+    found = press_over(record, examine=engine, sign=KEY.sign)
     yield found
     engine.go.set()
     found.close()

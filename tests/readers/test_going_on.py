@@ -13,10 +13,9 @@ from bayanihan.core.marking import PUBLIC
 from bayanihan.errors import Unavailable
 from bayanihan.ledger import GoingOn, going_on
 from bayanihan.readers import feeds_api
-from bayanihan.readers.feeds import FORMATS, Judge, Press
 from bayanihan.readers.feeds.gate import Verdict
 from bayanihan.readers.feeds.whose import ANYBODY
-from tests.readers.record import NEVER_BLOCK, START_US, Record, named
+from tests.readers.record import START_US, Record, named, press_over
 
 FEED = "domains.txt"
 
@@ -64,16 +63,7 @@ def test_the_last_good_version_is_not_for_whoever_saw_a_later_one(
         answered.wait(30)
         return Verdict("accepted")
 
-    press = Press(
-        record.active,
-        FORMATS,
-        judge=Judge(NEVER_BLOCK),
-        policy="test",
-        level_of=lambda number: record.ledger.store.audiences()[number - 1].level,
-        seal=record.ledger.cursors.seal,
-        secret=b"s" * 32,
-        examine=examine,
-    )
+    press = press_over(record, examine=examine)
     counter = feeds_api.Counter(press, lambda: START_US)
     record.push(named("one-evil.com"))
     rights = record.rights(PUBLIC)

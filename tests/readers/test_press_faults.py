@@ -17,18 +17,11 @@ from bayanihan.core.feed_delta import apply
 from bayanihan.core.marking import PUBLIC
 from bayanihan.errors import Unavailable
 from bayanihan.readers import feeds_api
-from bayanihan.readers.feeds import FORMATS, Judge, Press, private_file
+from bayanihan.readers.feeds import FORMATS, Press, private_file
 from bayanihan.readers.feeds import stock as stocks
 from bayanihan.readers.feeds.gate import Verdict
 from bayanihan.readers.feeds.whose import ANYBODY
-from tests.readers.record import (
-    NEVER_BLOCK,
-    Record,
-    draft,
-    indicator,
-    named,
-    new_id,
-)
+from tests.readers.record import Record, draft, indicator, named, new_id, press_over
 from tests.sim import objects
 from tests.sim.process import RunningHub
 
@@ -43,16 +36,7 @@ def record(tmp_path: Path) -> Iterator[Record]:
 
 @contextmanager
 def pressed(record: Record, **more: Any) -> Iterator[Press]:
-    press = Press(
-        record.active,
-        FORMATS,
-        judge=Judge(NEVER_BLOCK),
-        policy="test",
-        level_of=lambda number: record.ledger.store.audiences()[number - 1].level,
-        seal=record.ledger.cursors.seal,
-        secret=b"s" * 32,
-        **more,
-    )
+    press = press_over(record, **more)
     yield press
     press.close()
 

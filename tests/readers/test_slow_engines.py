@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from bayanihan.core.marking import PUBLIC
-from bayanihan.readers.feeds import FORMATS, Press, Rendered
+from bayanihan.readers.feeds import Press, Rendered
 from bayanihan.readers.feeds.gate import Verdict
-from bayanihan.readers.feeds.judge import Judge
-from tests.readers.record import NEVER_BLOCK, START_US, Record, named
+from tests.readers.record import START_US, Record, named, press_over
 
 ALWAYS_SLOW_S = -1.0
 
@@ -44,17 +43,7 @@ def engine() -> Seen:
 
 @pytest.fixture
 def press(record: Record, engine: Seen) -> Iterator[Press]:
-    found = Press(
-        record.active,
-        FORMATS,
-        judge=Judge(NEVER_BLOCK),
-        policy="test",
-        level_of=lambda number: record.ledger.store.audiences()[number - 1].level,
-        seal=record.ledger.cursors.seal,
-        secret=b"s" * 32,
-        examine=engine,
-        patience_s=ALWAYS_SLOW_S,
-    )
+    found = press_over(record, examine=engine, patience_s=ALWAYS_SLOW_S)
     yield found
     found.close()
 

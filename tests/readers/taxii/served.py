@@ -21,16 +21,16 @@ OBJECTS = "/taxii2/region/collections/everything/objects/"
 
 
 class Closed:
-    """An entrance that nobody uses: for tests that only read."""
+    """An entrance that nobody uses: for tests that only read, and fail where they write."""
 
     def upload(self, request: Any) -> AbstractContextManager[Any]:
-        raise NotImplementedError
+        raise AssertionError("a test that only reads came to the entrance")
 
     async def submit(self, viewer: Viewer, data: bytes, terms: Mapping[str, Any]) -> list[Any]:
-        raise NotImplementedError
+        raise AssertionError("a test that only reads came to the entrance")
 
     async def withdraw(self, viewer: Viewer, object_id: str) -> None:
-        raise NotImplementedError
+        raise AssertionError("a test that only reads came to the entrance")
 
 
 def interface(shelved: Shelved) -> Interface:

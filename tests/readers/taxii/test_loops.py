@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 import tempfile
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ ADDED_LAST = "X-TAXII-Date-Added-Last"
 FILTER = {"match[type]": "indicator"}
 
 
-class Loop:
+class Loop(ABC):
     """One client: asks for a page, and keeps what its kind keeps between two requests."""
 
     def __init__(self, limit: int) -> None:
@@ -40,11 +41,13 @@ class Loop:
         self.more = False
         self.now: Callable[[], str] = str
 
+    @abstractmethod
     def params(self) -> dict[str, str]:
-        raise NotImplementedError
+        """What it asks with, beside its limit."""
 
+    @abstractmethod
     def keep(self, page: dict[str, Any], last: str) -> None:
-        raise NotImplementedError
+        """Remember what the next request needs."""
 
     async def ask(self, http: httpx.AsyncClient) -> None:
         answer = await http.get(OBJECTS, params=self.limit | self.params())
