@@ -60,7 +60,9 @@ UNASKED = {
     "out of order": (READY + TWO + saying("reversed(two)"), ["wrong-id"] * 3 + ["timeout"]),
     "twice": (EACH + "    " + saying("[item['id']] * 2").replace("\n ", "\n     "),
               ["1", "wrong-id", "3", "wrong-id"]),
-    "before it comes": (READY + saying("map(str, range(1, 99))") + "time.sleep(60)\n",
+    # In one write: what a pipe takes at once is read at once.
+    "before it comes": (READY + "print('\\n'.join([json.dumps({'id': str(n), 'verdict': 'benign'})"
+                        " for n in range(1, 99)]), flush=True)\ntime.sleep(60)\n",
                         ["1", "2", "3", "not-an-answer"]),
     "deaf": ("import os\nos.close(0)\n" + READY + "time.sleep(60)\n", ["crashed"]),
 }  # fmt: skip

@@ -33,6 +33,7 @@ from bayanihan.web.connection import Connection
 # that wakes waits for the other's whole turn (measured p99: 9 ms against 0.08 ms).
 _SWITCH_INTERVAL_S = 0.0005
 _STOP_WITHIN_S = 3
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 # Named by path, as the verbs are: the exercise brings the whole agent with it, and a hub that
 # plays none need not load that.
 _PLAYING = "bayanihan.commands.demo:playing"
@@ -96,6 +97,7 @@ class HubServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         if self._tls:
             self.config.ssl = self._tls.context
             self._watching = asyncio.ensure_future(self._tls.watch())
@@ -171,6 +173,8 @@ def _serve(hub: Hub, *, demo: bool) -> int:
     )
     try:
         with exercise:
+            # A stop that comes before the server listens to it waits until it does.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
             server.run()
     except SystemExit as end:
         if end.code and not server.started:
