@@ -234,3 +234,52 @@ def test_a_reader_only_puts_off_that_an_erased_body_leaves_the_log(
     assert not projection.catch_up(ledger.scan, ledger.length)
     assert log.stat().st_size == 0
     projection.close()
+
+
+class Remembering(Sizes):
+    """Keeps what it folded in memory too, and fails in a chosen place once."""
+
+    fault = ""
+
+    def loaded(self) -> None:
+        self.known: list[str] = []
+        self.put_aside: list[str] = []
+
+    def begun(self) -> None:
+        self.put_aside = []
+
+    def fold(self, entry: Entry, body: bytes | None) -> None:
+        super().fold(entry, body)
+        self.put_aside.append(entry.object_id)
+
+    def gathered(self) -> None:
+        self._fail("before the commit")
+
+    def folded(self) -> None:
+        self._fail("telling")
+        self.known += self.put_aside
+
+    def _empty(self) -> None:
+        self._fail("emptying the log")
+        super()._empty()
+
+    def _fail(self, where: str) -> None:
+        if self.fault == where:
+            self.fault = ""
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+@pytest.mark.parametrize("fault", ["before the commit", "telling", "emptying the log"])
+def test_what_a_commit_owes_is_made_up_for_at_the_next_call(
+    ledger: Ledger, tmp_path: Path, fault: str
+) -> None:
+    sow(ledger, 0, 2)
+    with contextlib.closing(Remembering(tmp_path / "p", ledger.epoch)) as projection:
+        level(projection, ledger)
+        ledger.erase(SG, "note--1", "x")
+        projection.fault = fault
+        with pytest.raises(sqlite3.OperationalError):
+            level(projection, ledger)
+        level(projection, ledger)
+        assert projection.known == ["note--0", "note--1", "note--1"], "each once"
+        assert (tmp_path / "p" / "sizes.db-wal").stat().st_size == 0

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bayanihan.core.marking import Viewer
 from bayanihan.errors import Unavailable
+from bayanihan.ledger import Ledger
 from bayanihan.readers.feeds.disputes import ADDRESS_LIMIT, DAY_LIMIT
-from bayanihan.readers.feeds.rulings import CLAIM_US
+from bayanihan.readers.feeds.rulings import CLAIM_US, Ruling, Rulings, draft_of
 from bayanihan.readers.feeds.turnstile import Turnstile
 from tests.gate.answer import Answer
 from tests.gate.model import Who
@@ -300,3 +305,28 @@ def test_disputes_are_taken_a_few_an_hour() -> None:
 def test_a_complaint_that_says_nothing_is_refused(world: World) -> None:
     bad = ({"value": "x", "reason": "why"}, {"value": "a.com", "reason": " "}, {"reason": "why"})
     assert {world.ask("POST", "/api/disputes", None, each).status for each in bad} == {400}
+
+
+class Failing(Rulings):
+    """Rulings whose next commit fails."""
+
+    fault = False
+
+    def gathered(self) -> None:
+        if self.fault:
+            self.fault = False
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_what_was_said_when_the_disk_was_full_is_told_once(tmp_path: Path) -> None:
+    said = draft_of(Ruling("insist", "domain", "a.example"), Viewer("k", "ana", "SG"))
+    told: list[tuple[str, str]] = []
+    with contextlib.closing(Ledger(tmp_path)) as ledger:
+        ledger.append([said])
+        with contextlib.closing(Failing(None, ledger.epoch)) as rulings:
+            rulings.told, rulings.fault = told.extend, True
+            with pytest.raises(sqlite3.OperationalError):
+                rulings.catch_up(ledger.scan, ledger.length)
+            assert told == []
+            rulings.catch_up(ledger.scan, ledger.length)
+            assert told == [("domain", "a.example")]

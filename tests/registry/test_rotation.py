@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bayanihan.commands.key import until_of
 from bayanihan.core import moment
-from bayanihan.ledger import wall_us
+from bayanihan.ledger import Ledger, wall_us
+from bayanihan.registry import (
+    FOUNDER,
+    GroupSet,
+    KeyAdded,
+    KeyRotated,
+    MemberAdded,
+    Registry,
+    RegistryChange,
+    draft_of,
+)
 from bayanihan.registry.keys import Key, digest_of
 from tests.sim.objects import indicator
 from tests.sim.process import RunningHub, command
@@ -149,3 +162,32 @@ def test_the_last_lasting_key_of_the_operator_stays(own_hub: RunningHub) -> None
     hub.start()
     assert hub.ask("GET", "/api/keys", before).status_code == 401
     assert hub.ask("GET", "/api/keys", hub.admin).status_code == 200
+
+
+class Failing(Registry):
+    """A registry whose next commit fails."""
+
+    fault = False
+
+    def gathered(self) -> None:
+        if self.fault:
+            self.fault = False
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_what_was_folded_when_the_disk_was_full_counts_once(tmp_path: Path) -> None:
+    changes: list[RegistryChange] = [
+        MemberAdded(1, "SG", "Singapore", "", ("en",)),
+        GroupSet(1, "banks", ("SG",)),
+        KeyAdded(1, "k", digest_of("old").hex(), "SG", "", "ana", "", ("read",), "green", "banks"),
+        KeyRotated(1, "k", digest_of("new").hex(), 100),
+    ]
+    with contextlib.closing(Ledger(tmp_path)) as ledger:
+        ledger.append([draft_of(change, FOUNDER) for change in changes])
+        with contextlib.closing(Failing(None, ledger.epoch)) as registry:
+            registry.fault = True
+            with pytest.raises(sqlite3.OperationalError):
+                registry.catch_up(ledger.scan, ledger.length)
+            registry.catch_up(ledger.scan, ledger.length)
+            assert {group.version for group in registry.groups.values()} == {1}
+            assert registry.key("k").opens("old", 50), "the secret before the rotation"

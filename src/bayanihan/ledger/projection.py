@@ -64,7 +64,8 @@ class Projection:
         self.db = self._connect()
         if self.cache_kib:
             self.db.execute(f"PRAGMA cache_size = -{self.cache_kib}")
-        self._unemptied = False
+        # What a commit still owes: see `_follow_up`.
+        self._untold = self._unemptied = self._held_up = False
         self.position = self._open()
         self.loaded()
 
@@ -167,8 +168,7 @@ class Projection:
             length: the ledger's last position when the caller last looked.
             limit: how many entries one transaction folds.
         """
-        if self._unemptied:
-            self._empty()
+        self._follow_up()
         if self.position >= length:
             return False
         page = scan(self.position, limit, self.kinds)
@@ -180,12 +180,20 @@ class Projection:
                     self.fold(entry, body)
             self.gathered()
             self.db.execute("UPDATE progress SET position = ?", (reached,))
-        self.position = reached
+        self.position, self._untold = reached, True
         if any(entry.header.kind == "erased" for entry, _ in page) and self._path:
             # What the erasure took out must not live on in the write-ahead log.
-            self._empty()
-        self.folded()
+            self._unemptied = True
+        self._follow_up()
         return reached < length
+
+    def _follow_up(self) -> None:
+        """What follows a commit. Where it fails it is made up for at the next call."""
+        if self._untold:
+            self.folded()
+            self._untold = False
+        if self._unemptied:
+            self._empty()
 
     def _empty(self) -> None:
         """Empty the write-ahead log; what a reader keeps from it is done at the next call."""
@@ -194,9 +202,9 @@ class Projection:
             busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         finally:
             self.db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        if busy and not self._unemptied:
+        if busy and not self._held_up:
             logger.warning("a reader holds the log of %s; it is emptied after that", self.name)
-        self._unemptied = bool(busy)
+        self._held_up = self._unemptied = bool(busy)
 
     def tables(self) -> list[str]:
         """The names of the projection's own tables."""

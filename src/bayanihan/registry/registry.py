@@ -116,6 +116,10 @@ class Registry(Projection):
         ):
             self._apply(position, body)
 
+    def begun(self) -> None:
+        """No change waits yet."""
+        self._waiting = []
+
     def fold(self, entry: Entry, body: bytes | None) -> None:
         """Save one change; it takes effect in `folded`, once it is committed."""
         if body is not None:

@@ -164,6 +164,10 @@ class Rulings(Projection):
         for row in self.db.execute(query):
             self._take(*row)
 
+    def begun(self) -> None:
+        """No ruling waits yet."""
+        self._waiting = []
+
     def fold(self, entry: Entry, body: bytes | None) -> None:
         """Save one ruling; it takes effect in `folded`, once it is committed."""
         if body is not None and entry.object_id.startswith("decision--value"):
