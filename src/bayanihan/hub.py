@@ -339,6 +339,7 @@ class Hub:
         """
         if self.confirmed.shared and not take_turn(self.ledger):
             return
+        self.erasures.follow()  # a note that failed, on a full disk say, is made up for
         retain(self.ledger, self.settings.retain_days, self.erasures.note)
         statuses, drafts = self.taxii.statuses, Drafts(self.ledger)
         for kept in (statuses, drafts, self.disputes, self.matching):

@@ -262,3 +262,34 @@ def test_a_broken_erasure_list_names_its_line() -> None:
     with pytest.raises(Refused) as refused:
         read_erasures(b'{"position":1,"leaf":"00"}\n{"position":')
     assert refused.value.where == "line 2"
+
+
+@pytest.mark.parametrize("lost_bytes", [1, 60, 130])
+def test_a_list_that_a_crash_broke_off_is_mended(data: Path, lost_bytes: int) -> None:
+    """Within its last line, at the end of one, or among the lines of one withdrawal."""
+    newer = Draft("object", CLEAR, "p", "SG", "indicator--8", b"{}", version_us=2)
+    gone = Draft("withdrawn", CLEAR, "p", "SG", "indicator--8", b"{}")
+    path = data / ERASURES
+    with closing(Ledger(data)) as ledger:
+        listing = ErasureList(data, ledger)
+        listing.note(ledger.erase(SG, "indicator--7", "a name in it"))
+        listing.note([ledger.append([newer, gone])[1].position])
+        whole = path.read_bytes()
+        assert [each.position for each in read_erasures(whole)] == [8, 9, 302]
+        path.write_bytes(whole[:-lost_bytes])
+        ErasureList(data, ledger)
+        assert path.read_bytes() == whole
+        path.write_bytes(whole + b"\0" * 10_000)
+        listing.note(ledger.erase(SG, "indicator--9", "another"))
+        assert [each.position for each in read_erasures(path.read_bytes())] == [8, 9, 302, 10]
+
+
+def test_a_note_that_failed_is_made_up_for(data: Path) -> None:
+    with closing(Ledger(data)) as ledger:
+        listing = ErasureList(data, ledger)
+        (data / ERASURES).mkdir()
+        with pytest.raises(OSError, match="directory"):
+            listing.note(ledger.erase(SG, "indicator--7", "a name in it"))
+        (data / ERASURES).rmdir()
+        listing.follow()
+        assert [each.position for each in read_erasures((data / ERASURES).read_bytes())] == [8]

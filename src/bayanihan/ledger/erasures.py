@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -17,10 +19,13 @@ from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.engine import Store
 from bayanihan.ledger.entry import Draft, Entry
 
+logger = logging.getLogger(__name__)
+
 ERASURES = "erasures.jsonl"
 _PERSON = "restore"
 _REASON = "taken back after the backup was made, and again after it was restored"
 _AT_ONCE = 500
+_LOOKED_AT_BYTES = 4_096
 _TAKES_BACK = ("withdrawn", "erased")
 
 
@@ -81,15 +86,28 @@ class ErasureList:
         if not self._ledger.scan(self._followed, 1, _TAKES_BACK):
             self._followed = length
             return
-        known = set(read_erasures(self._path.read_bytes())) if self._path.exists() else set()
-        withdrawn = {each.withdrawn for each in known}
+        listed = self._listed()
+        # The last may have been broken off among the lines of one withdrawal.
+        last, known = listed[-1].withdrawn if listed else "", set(listed)
+        withdrawn = {each.withdrawn for each in known} - {last}
         missed = [position for position, leaf in store.withdrawals() if leaf.hex() not in withdrawn]
-        self._append([each for each in erasures_of(store) if each not in known])
-        self.note(missed)
+        found = [*erasures_of(store), *self._found(missed)]
+        self._append([each for each in found if each not in known])
         self._followed = length
+
+    def _listed(self) -> list[Erasure]:
+        if not self._path.exists():
+            return []
+        with self._lock, self._path.open("r+b") as file:
+            _cut_off_half_a_line(file)
+            file.seek(0)
+            return read_erasures(file.read())
 
     def note(self, positions: Sequence[int]) -> None:
         """Add entries that were just erased, or what withdrawals just took back, durably."""
+        self._append(self._found(positions))
+
+    def _found(self, positions: Iterable[int]) -> list[Erasure]:
         found: list[Erasure] = []
         for position in positions:
             entry = self._ledger.store.entry(position)
@@ -102,17 +120,33 @@ class ErasureList:
                     for earlier in _alike(self._ledger, entry, "object")
                     if earlier.position < position
                 ]
-        self._append(found)
+        return found
 
     def _append(self, erasures: Sequence[Erasure]) -> None:
         if not erasures:
             return
         lines = b"".join(msgspec.json.encode(each) + b"\n" for each in erasures)
-        with self._lock, self._path.open("ab") as file:
+        with self._lock, self._path.open("a+b") as file:
             self._path.chmod(0o600)
+            _cut_off_half_a_line(file)
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _cut_off_half_a_line(file: BinaryIO) -> None:
+    """Take off what a crash or a full disk left of a line; what it said is added anew."""
+    whole = size_bytes = file.seek(0, os.SEEK_END)
+    found = -1
+    while whole and found < 0:
+        start = max(0, whole - _LOOKED_AT_BYTES)
+        file.seek(start)
+        found = file.read(whole - start).rfind(b"\n")
+        whole = start + found + 1
+    if whole < size_bytes:
+        logger.warning("the erasure list ended within a line: it is mended")
+        file.truncate(whole)
+    file.seek(0, os.SEEK_END)
 
 
 def take_back_again(ledger: Ledger, erasures: Iterable[Erasure]) -> Again:
