@@ -86,13 +86,15 @@ def test_a_jump_stops_the_writer_until_it_is_opened_again(tmp_path: Path, jump_s
             with pytest.raises(Broken) as caught:
                 append(ledger, 2)
             assert caught.value.code == "clock-jumped"
+            assert ledger.alarm is not None, "whoever watches the hub is told"
+            assert ledger.alarm.code == "clock-jumped"
         clocks.wall -= jump_s * SECOND_US
         with pytest.raises(Broken, match="jumped"):
             append(ledger, 2)
         assert ledger.length == 1
     with opened(tmp_path, clocks) as ledger:
         append(ledger, 2)
-        assert ledger.length == 2
+        assert (ledger.length, ledger.alarm) == (2, None)
 
 
 def test_sleep_and_slow_drift_are_no_jump(tmp_path: Path) -> None:

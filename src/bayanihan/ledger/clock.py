@@ -39,7 +39,12 @@ class WriterClock:
         self._now_us = now_us
         self._steady_us = steady_us
         self._offset_us = now_us() - steady_us()
-        self._alarm = ""
+        self._jumped = ""
+
+    @property
+    def alarm(self) -> Broken | None:
+        """Why no stamp is given any more; None while the clock may be believed."""
+        return Broken("clock-jumped", self._jumped) if self._jumped else None
 
     def now(self, needed_us: int) -> int:
         """The wall clock, where stamps up to `needed_us` are about to be given.
@@ -49,15 +54,15 @@ class WriterClock:
                 steady one, and ever after, until the ledger is opened again.
             Unavailable: `clock-behind` when `needed_us` lies over a second ahead.
         """
-        if self._alarm:
-            raise Broken("clock-jumped", self._alarm)
+        if alarm := self.alarm:
+            raise alarm
         now_us = self._now_us()
         offset_us = now_us - self._steady_us()
         jump_us = offset_us - self._offset_us
         if abs(jump_us) > JUMP_LIMIT_US:
-            self._alarm = f"The clock jumped by {jump_us / 1e6:.0f} s"
-            logger.critical("%s: nothing more is appended", self._alarm)
-            raise Broken("clock-jumped", self._alarm)
+            self._jumped = f"The clock jumped by {jump_us / 1e6:.0f} s"
+            logger.critical("%s: nothing more is appended", self._jumped)
+            raise Broken("clock-jumped", self._jumped)
         self._offset_us = offset_us
         if needed_us > now_us + AHEAD_LIMIT_US:
             wait_s = -((now_us - needed_us) // 1_000_000)

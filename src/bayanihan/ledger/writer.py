@@ -144,8 +144,10 @@ class Writer:
     @property
     def alarm(self) -> BayanihanError | None:
         """Why nothing can be written; None while all is well."""
-        if self._fault or self._closed or self._thread.is_alive():
-            return self._fault
+        if fault := self._fault or self._clock.alarm:
+            return fault
+        if self._closed or self._thread.is_alive():
+            return None
         return Broken("internal", "The writer has ended", next_step="Start the hub again.")
 
     def wait_filled(self) -> None:
