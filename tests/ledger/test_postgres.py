@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -38,8 +39,10 @@ from bayanihan.ledger.contract.scene import GREEN, SG, all_of, draft, numbered, 
 from bayanihan.ledger.engine import Row, Turn
 from bayanihan.ledger.postgres import PostgresStore
 from bayanihan.ledger.postgres_hosts import Hosts
+from bayanihan.ledger.postgres_link import Links
 from tests.sim.databases import PARTITION_ROWS, Databases
 from tests.sim.postgres import VERSIONS
+from tests.sim.reader import until
 
 ALL = Where(kinds=("object", "erased"))
 
@@ -331,15 +334,29 @@ def test_a_new_history_begins_once_no_node_serves_the_old_one(address: str, tmp_
         assert found == ["note--0", "note--2"]
 
 
-def test_a_node_of_the_history_before_is_stopped(address: str, tmp_path: Path) -> None:
+def test_a_node_of_the_history_before_is_stopped(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connected, connect = list[Links](), Links.connect
+
+    def noted(links: Links) -> Any:
+        connected.append(links)
+        return connect(links)
+
+    monkeypatch.setattr(Links, "connect", noted)
     with opened(address, tmp_path / "1") as ledger:
         ledger.append(numbered(0, 3))
+        wait_seen(ledger)
+        before = len(connected)
         with psycopg.connect(address) as link:
             link.execute("UPDATE bayanihan.meta SET value = 'another!' WHERE name = 'epoch'")
         for act in (ledger.refresh, lambda: ledger.append([draft("note--9")])):
             with pytest.raises(Broken, match="begun a new history") as broken:
                 act()
             assert broken.value.code == "history-lost"
+        until(lambda: len(connected) > before + 4)
+        told = [each for each in caplog.messages if "begun a new history" in each]
+        assert len(told) == 1, "a line for each of its tries"
     with opened(address, tmp_path / "2") as again:
         assert again.length == 3
         assert outcomes(again.append([draft("note--9")])) == ["accepted"]

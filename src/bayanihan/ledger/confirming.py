@@ -47,6 +47,7 @@ class Confirming:
         self._asking: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
         self._asked_s = float("-inf")
+        self._trouble = ""
         self.failed: BayanihanError | None = None
 
     @property
@@ -78,10 +79,20 @@ class Confirming:
     async def _run(self) -> None:
         while True:
             await self.ask()
-            if self._edition() is not self._seen:
-                self._seen = self._edition()
-                self._told()
+            self._tell()
             await self._ledger.wait_soon(self._ledger.length, _EVERY_S)
+
+    def _tell(self) -> None:
+        """Tell of a change; where that fails it is told at the next turn."""
+        edition = self._edition()
+        if edition is self._seen:
+            return
+        try:
+            self._told()
+        except Exception:
+            logger.exception("a change of the registry could not be told yet")
+        else:
+            self._seen = edition
 
     async def ask(self) -> None:
         """Wait for an answer that is younger than this call; `holds` says what it was."""
@@ -105,5 +116,9 @@ class Confirming:
             if error.family == "broken":
                 logger.critical("%s", error.message)
                 self.failed = error
-            return
-        self._asked_s = began_s
+        except Exception as error:  # of this disk, say: nobody is let in until it is well
+            if self._trouble != (trouble := str(error)):
+                logger.exception("what is in force cannot be followed")
+                self._trouble = trouble
+        else:
+            self._asked_s, self._trouble = began_s, ""

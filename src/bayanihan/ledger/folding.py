@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
+from bayanihan.errors import Unavailable
 from bayanihan.ledger.door import Ledger
 from bayanihan.ledger.projection import Projection
 
@@ -89,10 +90,10 @@ class Folding:
             self.failed = error
 
     def _tried(self) -> bool:
-        """A slice of each; a disk that is full or busy is waited for, not given up on."""
+        """A slice of each; a disk or a database that is away is waited for, not given up on."""
         try:
             return self._slice()
-        except (sqlite3.OperationalError, OSError) as error:
+        except (sqlite3.OperationalError, OSError, Unavailable) as error:
             logger.warning("a projection could not be folded and is tried again: %s", error)
             return not self._stopping.wait(_WAIT_S)
 

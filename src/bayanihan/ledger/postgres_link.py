@@ -179,13 +179,14 @@ class Links:
 
         Raises:
             ConnectionLost: when no server answers in time.
+            Unavailable: `overloaded` when no connection is free in time.
         """
         if asyncio._get_running_loop() is not None:
             within_s = min(within_s, READ_ON_LOOP_WITHIN_S)
         until_s = time.monotonic() + within_s
         while True:
             try:
-                with self._lent() as connection:
+                with self._lent(within_s) as connection:
                     return question(connection)
             except Exception as error:
                 explained = explain_postgres(error, self.name)
@@ -196,10 +197,10 @@ class Links:
             time.sleep(RETRY_EVERY_S)
 
     @contextlib.contextmanager
-    def _lent(self) -> Iterator[Any]:
+    def _lent(self, within_s: float) -> Iterator[Any]:
         if self._closed:
             raise Unavailable("stopping", "The hub is stopping", retry_after_s=5)
-        if not self._room.acquire(timeout=READ_WITHIN_S):
+        if not self._room.acquire(timeout=within_s):
             raise Unavailable("overloaded", "Too many read at once", retry_after_s=1)
         connection = None
         try:
@@ -208,25 +209,24 @@ class Links:
             connection = connection or self.connect()
             yield connection
         finally:
-            self._room.release()
             if connection is not None:
                 self._take_back(connection)
+            self._room.release()
 
     def _take_back(self, connection: Any) -> None:
-        if connection.closed or connection.broken or self._closed:
-            connection.close()
-            with self._lock:  # the others that lie idle lead to the same server
-                stale, self._idle = self._idle, []
-            for each in stale:
-                each.close()
-            return
         with self._lock:
-            self._idle.append(connection)
+            if not (connection.closed or connection.broken or self._closed):
+                self._idle.append(connection)
+                return
+            # The others that lie idle lead to the same server.
+            stale, self._idle = [connection, *self._idle], []
+        for each in stale:
+            each.close()
 
     def close(self) -> None:
         """Close what lies idle; what is lent is closed when it comes back."""
-        self._closed = True
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()

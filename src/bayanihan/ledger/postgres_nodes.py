@@ -49,6 +49,8 @@ class Nodes:
         self.name = f"{socket.gethostname()}/{secrets.token_hex(4)}"
         self.confirmed_s = float("-inf")
         self._began_s = time.monotonic()
+        # What was said of the database last, so that an outage is no flood of lines.
+        self._told = ""
         self._watch = Watch(links.hosts, self._is_late, links.leave_behind)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nodes", daemon=True)
@@ -72,23 +74,16 @@ class Nodes:
         return time.monotonic() - max(self.confirmed_s, self._began_s) > LATE_AFTER_S
 
     def _run(self) -> None:
-        told = ""
         while not self._stopping.is_set():
             try:
-                link = self._links.connect()
+                with contextlib.closing(self._links.connect()) as link:
+                    self._attend(link)
             except Exception as error:
-                if told != (told := _line(error)):
+                if self._told != (told := _line(error)) and not self._stopping.is_set():
                     logger.warning("the database at %s is away: %s", self._links.name, told)
+                    self._told = told
+                # Also one that answers may be of no use, such as one of another history.
                 self._stopping.wait(2 * RETRY_EVERY_S)
-                continue
-            told = ""
-            try:
-                self._attend(link)
-            except Exception as error:
-                if not self._stopping.is_set():
-                    logger.warning("the database at %s went: %s", self._links.name, _line(error))
-            finally:
-                link.close()
 
     def _attend(self, link: Any) -> None:
         warnings: list[Any] = []
@@ -104,6 +99,7 @@ class Nodes:
                     self.confirmed_s = began_s
                 due_s = began_s + _EVERY_S
             self._look()
+            self._told = ""
             for _ in link.notifies(timeout=max(0.0, due_s - time.monotonic()), stop_after=1):
                 pass
         link.execute(_GONE, (self.name,))
