@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import threading
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from bayanihan.core.marking import TLP_2_IDS, group_marking_id
+from bayanihan.hub import Hub
+from bayanihan.intake.objects_api import Intake
+from bayanihan.ledger import Entry
 from tests.intake.test_objects_api import sees
 from tests.sim.objects import indicator, statement
 from tests.sim.process import RunningHub
@@ -36,3 +47,27 @@ def test_who_has_left_a_group_does_not_tell_the_region_by_its_marking(hub: Runni
     one = indicator(object_marking_refs=[group_marking_id("former")])
     hub.push(hub.key("KH"), one)
     assert not sees(hub, hub.key("MY"), one["id"])
+
+
+def test_unknown_markings_are_looked_up_beside_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one submission full of them would stop everybody while each is looked up."""
+    looked_up: list[int] = []
+    with closing(Hub(tmp_path / "data")) as hub:
+        find = hub.ledger.newest_about
+
+        def noted(*asked: Any, **more: Any) -> list[Entry]:
+            looked_up.append(threading.get_ident())
+            return find(*asked, **more)
+
+        monkeypatch.setattr(hub.ledger, "newest_about", noted)
+        (key,) = hub.registry.keys
+        refs = [f"marking-definition--{uuid.uuid4()}" for _ in range(3)]
+        one, other = (indicator(object_marking_refs=some) for some in (refs[:2], refs))
+        data = json.dumps({"objects": [one, other, indicator()]}).encode()
+        intake = Intake(hub.ledger, hub.registry, hub.defaults)
+        told = asyncio.run(intake.take(hub.registry.viewer(key), data, {}))
+    assert told["accepted"] == 3
+    assert len(looked_up) == len(refs), "each once"
+    assert threading.get_ident() not in looked_up

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.json import encode
 
 from bayanihan.core.ai import EXTENSION_ID as AI
 from bayanihan.core.fingerprint import EXTENSION_ID as PRINTS
+from bayanihan.intake.drafts import KEEP_DAYS, ROOM, Draft, Drafts
+from bayanihan.ledger import Change, Ledger
 from tests.sim.command import run
 from tests.sim.process import RunningHub
 
@@ -265,3 +269,18 @@ def test_what_must_never_be_blocked_is_held_with_its_reason(hub: RunningHub, th:
     assert all(held.values())
     refused = hub.ask("PATCH", draft["address"], th, json={"restore": ["10.0.0.9"]})
     assert refused.status_code == 400
+
+
+def test_drafts_past_their_days_go_however_many_there_are(tmp_path: Path) -> None:
+    now_us = 1_800_000_000_000_000
+    old_us = now_us - KEEP_DAYS * 86_400_000_000 - 1
+    made = [("SG", number, now_us) for number in range(10_000)]
+    made += [("VN", number, now_us if number % 2 else old_us) for number in range(10)]
+    with closing(Ledger(tmp_path, now_us=lambda: now_us)) as ledger:
+        drafts = [Draft(f"{number}", desk, at_us, {}) for desk, number, at_us in made]
+        ledger.state.put([Change(ROOM, f"{d.origin}/{d.id}", encode(d)) for d in drafts])
+        assert Drafts(ledger).forget_old() == 5
+        assert [each.key for each in ledger.state.list(ROOM, "VN/")] == [
+            f"VN/{number}" for number in range(1, 10, 2)
+        ]
+        assert Drafts(ledger).forget_old() == 0

@@ -98,13 +98,14 @@ class Drafts:
         return [_decode(value) for _, _, value in newest]
 
     def forget_old(self) -> int:
-        """Drop what nobody touched for `KEEP_DAYS`; how many."""
-        until_us = self._ledger.now_us() - KEEP_DAYS * _DAY_US
-        found = self._ledger.state.list(ROOM, limit=10_000)
-        old = [each for each in found if _decode(each.value).created_us < until_us]
-        if old:
-            self._ledger.state.put([Change(ROOM, each.key, None) for each in old])
-        return len(old)
+        """Drop what was made more than `KEEP_DAYS` ago; how many. Blocks."""
+        until_us, count, after = self._ledger.now_us() - KEEP_DAYS * _DAY_US, 0, ""
+        while found := self._ledger.state.list(ROOM, "", after, LIST_LIMIT):
+            old = [each for each in found if _glance(each.value).created_us < until_us]
+            if old:
+                self._ledger.state.put([Change(ROOM, each.key, None) for each in old])
+            count, after = count + len(old), found[-1].key
+        return count
 
 
 def _desk(origin: str) -> str:

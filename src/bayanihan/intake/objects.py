@@ -8,7 +8,7 @@ is listed with its code, its place and the reason.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -94,7 +94,7 @@ class Admission:
         group_markings: group marking id -> group name.
         group: gives a group as constituted now; raises `Refused`.
         is_statement: whether a marking id is known, from the submitter's own earlier
-            objects, to restrict nothing.
+            objects, to restrict nothing. It may block: see `learn`.
         now_us: the hub's clock.
     """
 
@@ -142,6 +142,15 @@ class Admission:
                 self._statements.add(candidate.checked.id)
         return found
 
+    def unknown(self, candidates: Iterable[Candidate]) -> set[str]:
+        """The markings of the whole submission that are to be learnt before any is marked."""
+        refs = {ref for each in candidates for ref in each.checked.marking_refs}
+        return refs - self._statements - LEVEL_OF_ID.keys() - self._markings.keys()
+
+    def learn(self, refs: Iterable[str]) -> None:
+        """Find out which unknown markings are statements. Blocks: it belongs on a thread."""
+        self._statements |= {ref for ref in refs if self._is_statement(ref)}
+
     def fitting(self, candidate: Candidate, place: str) -> Candidate | Result:
         """A candidate, or the refusal of one whose marking the terms do not fit."""
         try:
@@ -184,10 +193,9 @@ class Admission:
     def _audience(self, refs: Collection[str]) -> Audience:
         terms = self._terms
         other = [ref for ref in refs if ref not in LEVEL_OF_ID and ref not in self._markings]
-        statements = {ref for ref in other if ref in self._statements or self._is_statement(ref)}
         level, names = effective(
             refs,
-            statements=statements,
+            statements=self._statements.intersection(other),
             groups=self._markings,
             unmarked=terms.unmarked,
             default=terms.default,

@@ -170,6 +170,8 @@ class Intake:
                 found.append(refusal_of(raw, refusal, place(number)))
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
+        if unknown := admission.unknown(each for each in found if isinstance(each, Candidate)):
+            await asyncio.to_thread(admission.learn, unknown)
         # Two terms that an object's own marking may not fit.
         if terms.to or terms.author.serves:
             found = [
