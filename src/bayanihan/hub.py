@@ -386,7 +386,7 @@ class Hub:
 
         Raises `Refused("bad-setting")` for a file that cannot be used.
         """
-        operators = (key for key in self.registry.keys.values() if not key.member)
+        operators = (key for key in self.registry.every_key() if not key.member)
         reporters = [key for key in operators if "report" in key.scopes and not key.until_us]
         viewer = self.registry.viewer(reporters[0].id) if reporters else FOUNDER
         interface = self.taxii

@@ -236,3 +236,18 @@ def test_a_name_from_the_command_line_stays_one_name(hub: RunningHub, word: str)
         assert ran.returncode == 1, ran.stdout
         assert b"[not-found]" in ran.stderr or b"There is no member" in ran.stderr
     assert command("member", "show", "VN", env=env).returncode == 0
+
+
+class Changing(Registry):
+    """A registry that changes while its keys are looked through."""
+
+    def _reaches(self, viewer: Viewer, key: Key) -> bool:
+        self.keys[f"{key.id}+"] = key
+        return False
+
+
+def test_a_key_that_comes_while_keys_are_looked_through_disturbs_nobody() -> None:
+    with closing(Changing(None, b"epoch")) as registry:
+        registry.keys = {"k": Key("k", b"", "SG", ("read",), person="SG/ana")}
+        assert not registry.can_name(Viewer("q", "bo", "SG"), "SG/ana")
+        assert len(registry.keys) == 2

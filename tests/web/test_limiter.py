@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayanihan.core.entrance_order import Limits
+from bayanihan.core.entrance_order import Limits, LimitsOrder, ProxyOrder
 from bayanihan.errors import Refused, Unavailable
+from bayanihan.ledger import Ledger
+from bayanihan.registry import FOUNDER, KeyAdded, Registry, draft_of
+from bayanihan.registry.keys import digest_of
+from bayanihan.web.entrance import ENDLESS, Entrance
 from bayanihan.web.limiter import ADDRESS_LIMIT, ALL_UNREAD_LIMIT_BYTES, UNREAD_LIMIT_BYTES, Limiter
 from bayanihan.web.wrong_keys import REMEMBERED, TRIES_OF_ADDRESS, TRIES_OF_KEY, WrongKeys
 
@@ -138,3 +145,25 @@ def test_an_address_is_told_to_wait_whatever_key_it_tries() -> None:
     ]
     assert answers[:TRIES_OF_ADDRESS] == [ERROR] * TRIES_OF_ADDRESS
     assert all(isinstance(each, Unavailable) for each in answers[TRIES_OF_ADDRESS:])
+
+
+def test_a_stream_with_too_large_a_body_frees_no_room_for_others(tmp_path: Path) -> None:
+    """A stream holds no room, so its refusal gives none back."""
+    limits = Limits(9, 1, 100)
+    digest = digest_of("s").hex()
+    key = KeyAdded(1, "k", digest, "SG", "", "ana", "", ("read",), "green", "region", limits=limits)
+    registry = Registry(None, b"epoch")
+    with closing(Ledger(tmp_path)) as ledger:
+        ledger.append([draft_of(key, FOUNDER)])
+        registry.catch_up(ledger.scan, ledger.length)
+    entrance = Entrance(registry, LimitsOrder(), ProxyOrder(), lambda: 0.0)
+    headers = [(b"authorization", b"Bearer byn_k_s"), (b"content-length", b"101")]
+    scope = {"headers": headers, "path": ENDLESS, "client": ("192.0.2.1", 1), "scheme": "http"}
+    for _ in range(3):
+        with pytest.raises(Refused, match="100 bytes"):
+            entrance.admit(dict(scope))
+    page = {**scope, "headers": headers[:1], "path": "/api/objects"}
+    assert entrance.admit(dict(page)).open == 1
+    with pytest.raises(Unavailable, match="at the same time"):
+        entrance.admit(dict(page))
+    registry.close()

@@ -154,7 +154,7 @@ def key_routes(office: Office) -> list[HTTPRouteHandler]:
         viewer = _admin(request)
         return [
             _told(registry, key)
-            for key in registry.keys.values()
+            for key in registry.every_key()
             if viewer.member in ("", key.member, key.serves)
             if viewer.constituent in ("", key.constituent)
         ]

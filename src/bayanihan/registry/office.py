@@ -267,7 +267,7 @@ class Office:
         key = key or self._managed(author, key_id)
         lasting = [
             each
-            for each in self.registry.keys.values()
+            for each in self.registry.every_key()
             if not each.member and "admin" in each.scopes and not each.until_us
         ]
         if lasting == [key]:

@@ -68,7 +68,7 @@ def routes(office: Office) -> list[HTTPRouteHandler]:
             message = f"{code} has no named proxy: nobody reports in its name"
             step = f"See what there was: bayanihan member proxy {code}"
             raise Refused("not-found", message, where="code", next_step=step)
-        keys = [key.id for key in registry.keys.values() if key.serves == code]
+        keys = [key.id for key in registry.every_key() if key.serves == code]
         consents.ending |= {code}
         try:
             await office.enter(viewer, [ConsentEnded(now_us, code, viewer.origin)])

@@ -282,6 +282,10 @@ class Registry(Projection):
             message = f"{code}'s consent has ended: {viewer.member} reports in its name no longer"
             raise Refused("not-signed-in", message, next_step="Use your own member's key.")
 
+    def every_key(self) -> tuple[Key, ...]:
+        """The keys in force as at one moment: a change disturbs nobody who looks through them."""
+        return tuple(self.keys.values())
+
     @property
     def edition(self) -> object:
         """Another object after each change of who may do what."""
@@ -348,7 +352,7 @@ class Registry(Projection):
         """Whether the time of a key has ended since this was asked last."""
         if (now_us := self.now_us()) < self._next_end_us:
             return False
-        ends = [key.until_us for key in self.keys.values() if key.until_us > now_us]
+        ends = [key.until_us for key in self.every_key() if key.until_us > now_us]
         self._next_end_us = min(ends, default=_NO_END_US)
         return True
 
@@ -360,7 +364,7 @@ class Registry(Projection):
         now_us = self.now_us()
         keys = (
             key
-            for key in self.keys.values()
+            for key in self.every_key()
             # Nobody is addressed in a name that is lent: it is given back.
             if key.person == person and not key.ended(now_us) and not key.serves
         )

@@ -83,7 +83,8 @@ class Entrance:
         endless = scope["path"] == ENDLESS
         place = self.limiter.enter(viewer.key, source, self._clock_s(), endless=endless)
         if place.body_bytes and size_bytes.isdigit() and int(size_bytes) > place.body_bytes:
-            place.open -= 1
+            if not endless:
+                place.open -= 1
             raise _too_large(place)
         scope["viewer"] = viewer
         return place
