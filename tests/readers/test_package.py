@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import tracemalloc
 import uuid
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +191,36 @@ def test_a_zip_that_is_no_package_is_refused(data: bytes) -> None:
         unpacked(data)
     with pytest.raises(Refused, match="at most"):
         packed({f"entries/{at:04}.json": b"" for at in range(2_001)})
+
+
+def nested(count: int, size_bytes: int) -> bytes:
+    """A ZIP whose files lie inside each other: each holds the record of the next."""
+    record, directory = b"0" * size_bytes, list[tuple[bytes, int, bytes]]()
+    for number in reversed(range(count)):
+        name = b"entries/%04d.json" % number
+        sizes = struct.pack("<LLLHH", zlib.crc32(record), len(record), len(record), len(name), 0)
+        header = struct.pack("<4s5H", b"PK\3\4", 20, 0, 0, 0, 33) + sizes + name
+        directory.append((name, len(header), sizes))
+        record = header + record
+    central, offset = b"", 0
+    for name, header_bytes, sizes in reversed(directory):
+        central += struct.pack("<4s6H", b"PK\1\2", 20, 20, 0, 0, 0, 33) + sizes
+        central += struct.pack("<HHHLL", 0, 0, 0, 0, offset) + name
+        offset += header_bytes
+    end = struct.pack("<4s4HLLH", b"PK\5\6", 0, 0, count, count, len(central), len(record), 0)
+    return record + central + end
+
+
+def test_files_that_lie_inside_each_other_fill_no_memory() -> None:
+    data = nested(80, 1024 * 1024)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert sum(each.file_size for each in archive.infolist()) > 80 * 1024 * 1024
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused) as caught:
+            unpacked(data)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "too-large"
+    assert peak_bytes < 8 * len(data)

@@ -24,6 +24,7 @@ from bayanihan.readers.feeds.whose import ANYBODY
 from tests.readers.record import Record, draft, indicator, named, new_id, press_over
 from tests.sim import objects
 from tests.sim.process import RunningHub
+from tests.sim.reader import until
 
 MANY = 3_000
 
@@ -301,3 +302,16 @@ def test_a_hub_that_was_killed_while_pressing_serves_the_right_bytes(own_hub: Ru
 
 def _asked(hub: RunningHub, feed: str) -> None:
     hub.ask("GET", f"/feeds/{feed}")
+
+
+def test_a_fault_of_ours_beside_the_requests_is_in_the_log(
+    record: Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    def engine(name: str, files: Mapping[str, bytes]) -> Verdict:
+        raise ZeroDivisionError(name)
+
+    filled(record, 0, 1)
+    with pressed(record, examine=engine) as press:
+        press.prove(record.rights(PUBLIC), lambda: record.now_us)
+        until(lambda: "domains.txt could not be made" in caplog.text)
+    assert "ZeroDivisionError" in caplog.text

@@ -107,6 +107,42 @@ def _member(request: Request[Any, Any, Any]) -> Viewer:
     return viewer
 
 
+def proofs_of(
+    ledger: Ledger, viewer: Viewer, object_id: str, size: int | None, after: int
+) -> dict[str, Any]:
+    """A page of the proofs of an object's entries, as `/api/proofs/{object_id}` tells it. Blocks.
+
+    Args:
+        ledger: the record.
+        viewer: who asks.
+        object_id: what about.
+        size: leaves of the tree whose root they lead to; None for the present one.
+        after: the position after which the page begins.
+
+    Raises:
+        Refused: `not-found` for no such object or tree.
+    """
+    size = size or ledger.head().size
+    if size > ledger.head().size:
+        raise Refused("not-found", "There is no tree of that size yet", where="size")
+    where = Where(kinds=("object", "withdrawn", "erased"), object_id=object_id)
+    page = ledger.read(viewer, after, _PROOFS_LIMIT, where)
+    if not page.items and not after:
+        raise Refused("not-found", "There is no such object", where=object_id)
+    proofs = []
+    for item in page.items:
+        position = item.entry.position
+        evidence = evidence_of(ledger.store, position)
+        if evidence and position <= size:
+            path = [signing.to_text(node) for node in ledger.prove(position, size)]
+            shown = msgspec.to_builtins(told_to(viewer, evidence))
+            proofs.append({"evidence": shown, "path": path})
+    root = signing.to_text(Frontier(size, peaks_of(size, ledger.store.node)).root())
+    onward = ledger.cursors.seal(page.last) if page.last else ""
+    told = {"id": object_id, "size": size, "root": root, "proofs": proofs}
+    return {**told, "more": page.more, "next": onward}
+
+
 def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
     """The handlers of `/api/hub`, `/api/checkpoint` and `/api/proofs`."""
 
@@ -129,7 +165,7 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
     ) -> dict[str, Any]:
         """The proof that the tree of `new` leaves extends that of `old`."""
         _member(request)
-        path = ledger.extend(old, new)
+        path = await asyncio.to_thread(ledger.extend, old, new)
         return {"old": old, "new": new, "path": [signing.to_text(node) for node in path]}
 
     @get("/api/proofs/{object_id:str}")
@@ -148,24 +184,7 @@ def routes(heads: Heads, ledger: Ledger) -> list[HTTPRouteHandler]:
         proven to stand there, and what it commits to is for that member to show.
         """
         viewer = _member(request)
-        size = size or ledger.head().size
-        if size > ledger.head().size:
-            raise Refused("not-found", "There is no tree of that size yet", where="size")
-        where = Where(kinds=("object", "withdrawn", "erased"), object_id=object_id)
-        page = ledger.read(viewer, ledger.cursors.open(after), _PROOFS_LIMIT, where)
-        if not page.items and not after:
-            raise Refused("not-found", "There is no such object", where=object_id)
-        proofs = []
-        for item in page.items:
-            position = item.entry.position
-            evidence = evidence_of(ledger.store, position)
-            if evidence and position <= size:
-                path = [signing.to_text(node) for node in ledger.prove(position, size)]
-                shown = msgspec.to_builtins(told_to(viewer, evidence))
-                proofs.append({"evidence": shown, "path": path})
-        root = signing.to_text(Frontier(size, peaks_of(size, ledger.store.node)).root())
-        onward = ledger.cursors.seal(page.last) if page.last else ""
-        told = {"id": object_id, "size": size, "root": root, "proofs": proofs}
-        return {**told, "more": page.more, "next": onward}
+        position = ledger.cursors.open(after)
+        return await asyncio.to_thread(proofs_of, ledger, viewer, object_id, size, position)
 
     return [describe_hub, show_checkpoint, show_consistency, show_proofs]

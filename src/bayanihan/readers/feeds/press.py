@@ -377,7 +377,9 @@ class Press:
         try:
             self.version(key.feed, key.rights, now_us(), key.whose)
         except BayanihanError as error:
-            logger.warning("%s could not be made: %s", key[0], error)
+            logger.warning("%s could not be made: %s", key.feed, error)
+        except Exception:  # nobody waits for what this thread does
+            logger.exception("%s could not be made", key.feed)
         finally:
             with self._lock:
                 self._proving.discard(key)
@@ -452,6 +454,9 @@ class Press:
             vouched = self._maker.vouched(key, made, now_us)
         except BayanihanError as error:
             logger.warning("%s could not be examined: %s", key.feed, error)
+            return
+        except Exception:  # nobody waits for what this thread does
+            logger.exception("%s could not be examined", key.feed)
             return
         with self._lock:
             if self._good.get(key) is not made:

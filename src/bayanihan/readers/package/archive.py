@@ -55,6 +55,9 @@ def unpacked(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
+            # Files that lie inside each other are more than the ZIP that holds them.
+            if sum(entry.file_size for entry in entries) > WHOLE_LIMIT_BYTES:
+                raise Refused("too-large", "This is too large for a package")
             for entry in entries[: FILES_LIMIT + 1]:
                 _check(entry, files)
                 files[entry.filename] = archive.read(entry)

@@ -147,7 +147,7 @@ def _is_proven(act: Act, files: dict[str, bytes], head: checkpoint.Checkpoint) -
     proof = _read(files.get(act.proof, b""), Proof, act.proof)
     told = proof.evidence
     try:
-        leaf = leaf_of(told)
+        leaf = bytes.fromhex(told.leaf) if act.withheld else leaf_of(told)
         path = [base64.b64decode(node, validate=True) for node in proof.path]
     except (ValueError, KeyError, binascii.Error):
         raise Refused("bad-value", "This proof cannot be read", where=act.proof) from None
@@ -159,8 +159,6 @@ def _is_proven(act: Act, files: dict[str, bytes], head: checkpoint.Checkpoint) -
     digest = hashlib.sha256(files.get(act.file, b"")).hexdigest()
     if act.withheld != (told.salt == ""):
         raise Refused("bad-value", "The manifest says another thing of it", where=act.proof)
-    if act.withheld:
-        leaf = bytes.fromhex(told.leaf)
     sound = leaf.hex() == told.leaf and proof.size == head.size
     if not sound or not verify_inclusion(leaf, act.position - 1, head.size, path, head.root):
         raise Refused("bad-value", "This proof does not lead to the signed head", where=act.proof)
