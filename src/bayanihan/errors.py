@@ -194,8 +194,12 @@ def as_dict(error: BayanihanError) -> dict[str, Any]:
 
 def as_json(error: BayanihanError) -> bytes:
     """`as_dict` as UTF-8 bytes."""
+    return _as_bytes(as_dict(error))
+
+
+def _as_bytes(document: dict[str, Any]) -> bytes:
     # Half a surrogate pair is written as the escape that JSON has for it.
-    return json.dumps(as_dict(error), ensure_ascii=False).encode(errors="backslashreplace")
+    return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 _CONTROL = re.compile(
@@ -228,7 +232,7 @@ def as_taxii(error: BayanihanError) -> bytes:
         "http_status": str(error.status),
         **({"details": {"where": error.where}} if error.where else {}),
     }
-    return json.dumps(document, ensure_ascii=False).encode()
+    return _as_bytes(document)
 
 
 def as_text(error: BayanihanError) -> str:

@@ -192,12 +192,12 @@ class Journal:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
             # On a full disk SQLite has taken it back already.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def _store(self, holder: str, shard: Shard, rows: Sequence[Row]) -> bool:
         contestant, first, last = shard
