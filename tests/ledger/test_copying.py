@@ -157,6 +157,22 @@ def test_what_was_withdrawn_after_the_backup_is_withdrawn_again(data: Path, tmp_
     assert restore(tmp_path / "c.tar", tmp_path / "newer", listed)[1] == Again()
 
 
+def test_a_withdrawal_is_noted_of_its_own_audience_and_of_no_exercise(data: Path) -> None:
+    places = [(CLEAR, False), (CLEAR, True), (Audience("red", persons=("p",)), False)]
+    drafts = [
+        Draft("object", audience, "p", "SG", "indicator--x", b"{}", version_us=at, exercise=drill)
+        for at, (audience, drill) in enumerate(places, 1)
+    ]
+    ledger = Ledger(data)
+    sent = ledger.append(drafts)
+    erasures = ErasureList(data, ledger)
+    told = Draft("withdrawn", CLEAR, "p", "SG", "indicator--x", b'{"a":1}', exercise=True)
+    erasures.note([each.position for each in ledger.append([told])])
+    ledger.close()
+    listed = read_erasures((data / ERASURES).read_bytes())
+    assert [each.position for each in listed] == [sent[1].position]
+
+
 def test_a_key_that_is_there_is_not_replaced_by_another(data: Path, tmp_path: Path) -> None:
     copied(data, tmp_path / "b.tar")
     new = tmp_path / "new"

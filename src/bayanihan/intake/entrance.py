@@ -42,7 +42,7 @@ class Entrance:
         results: Sequence[Result] = (await self._intake.take(viewer, data, terms))["results"]
         return results
 
-    async def withdraw(self, viewer: Viewer, object_id: str) -> None:
-        """Take back what the viewer published under an id."""
-        reason = "deleted over TAXII"
-        await take_back.withdraw(self._ledger, viewer, object_id, reason, self._withdrawn)
+    async def withdraw(self, viewer: Viewer, object_id: str, *, exercise: bool) -> None:
+        """Take back what the viewer published under an id, for real or as an exercise."""
+        asked = (self._ledger, viewer, object_id, "deleted over TAXII", self._withdrawn)
+        await take_back.withdraw(*asked, exercise=exercise)

@@ -247,13 +247,15 @@ def result_of(
     appended: Appended,
     *,
     mixed: bool = False,
+    elsewhere: bool = False,
     withdrawn: bool = False,
 ) -> Result:
     """What the ledger's outcome means for the submitter.
 
     `place` is the object's path in the submission. `mixed` says that the entry repeated is an
     exercise where this is none, or the reverse: called a duplicate, the real thing would be
-    taken for published. `withdrawn` says that the submitter took the entry repeated back.
+    taken for published. `elsewhere` says that it stands in another collection than the one
+    it was submitted to now, and `withdrawn` that the submitter took it back.
     """
     if mixed:
         return Result(
@@ -272,7 +274,10 @@ def result_of(
             f"{place}.modified",
             "You have already published another content under this id and `modified`",
         )
-    reason = "You withdrew it: give it a later `modified` to publish it again"
+    if elsewhere and not withdrawn:
+        reason = f"You have published it already, and not to this collection: {_again(checked)}"
+        return Result(checked.id, "refused", "conflict", f"{place}.id", reason)
+    reason = f"You withdrew it: {_again(checked)}"
     return Result(
         checked.id,
         appended.outcome,
@@ -285,6 +290,13 @@ def result_of(
         if checked.warnings
         else (),
     )
+
+
+def _again(checked: stix.Checked) -> str:
+    """What is to be done to publish an object once more."""
+    if checked.version_us is None:
+        return "without a `modified` it is published once; say anew what it says in an indicator"
+    return "give it a later `modified` to publish it again"
 
 
 def summary_of(results: Sequence[Result]) -> dict[str, Any]:

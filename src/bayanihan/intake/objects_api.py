@@ -28,7 +28,7 @@ from bayanihan.intake.objects import (
 )
 from bayanihan.intake.turns import Turns
 from bayanihan.intake.upload import Asked, Uploads
-from bayanihan.ledger import Appended, Ledger
+from bayanihan.ledger import Appended, Entry, Ledger
 
 PATH = "/api/objects"
 SUBMISSION_LIMIT_BYTES = 64 * 1024 * 1024
@@ -241,31 +241,30 @@ class Intake:
     def _result(self, terms: Terms, candidate: Candidate, outcome: Appended, place: str) -> Result:
         if outcome.outcome != "duplicate":
             return result_of(candidate.checked, place, outcome)
-        mixed = self._is_mixed(terms, outcome)
-        withdrawn = not mixed and self._is_withdrawn(terms, candidate, outcome)
-        return result_of(candidate.checked, place, outcome, mixed=mixed, withdrawn=withdrawn)
-
-    def _is_withdrawn(self, terms: Terms, candidate: Candidate, repeated: Appended) -> bool:
-        """Whether the submitter took back what is repeated."""
         try:
-            entry = self._ledger.entry(terms.author, repeated.position)
+            repeated = self._ledger.entry(terms.author, outcome.position)
         except Refused:
-            return False
-        told = self._ledger.newest_about(
-            terms.author, candidate.checked.id, ("withdrawn",), origin=terms.author.filed_under
+            return result_of(candidate.checked, place, outcome)
+        return result_of(
+            candidate.checked,
+            place,
+            outcome,
+            mixed=repeated.header.exercise != terms.exercise,
+            elsewhere=terms.collection not in ("", repeated.collection),
+            withdrawn=self._is_withdrawn(terms, repeated),
         )
+
+    def _is_withdrawn(self, terms: Terms, repeated: Entry) -> bool:
+        """Whether the submitter took back what is repeated."""
+        told = self._ledger.newest_about(
+            terms.author, repeated.object_id, ("withdrawn",), origin=terms.author.filed_under
+        )
+        place = (repeated.header.audience, repeated.header.exercise)
         return any(
-            each.position > repeated.position and each.header.audience == entry.header.audience
+            each.position > repeated.position
+            and (each.header.audience, each.header.exercise) == place
             for each in told
         )
-
-    def _is_mixed(self, terms: Terms, repeated: Appended) -> bool:
-        """Whether what is repeated was published for real and this is an exercise, or so."""
-        try:
-            entry = self._ledger.entry(terms.author, repeated.position)
-        except Refused:
-            return False
-        return entry.header.exercise != terms.exercise
 
 
 def cut(data: bytes) -> stix.Submission:

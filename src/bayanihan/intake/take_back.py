@@ -83,6 +83,8 @@ async def withdraw(
     object_id: str,
     reason: str,
     taken_back: Callable[[Sequence[int]], None],
+    *,
+    exercise: bool | None = None,
 ) -> int:
     """Withdraw what the viewer's origin published under an id; how many audiences are told.
 
@@ -92,6 +94,7 @@ async def withdraw(
         object_id: what is taken back.
         reason: told with it.
         taken_back: told the positions of the withdrawals, on a worker thread.
+        exercise: what of it: that of exercises, the real thing, or None for both.
 
     Raises:
         Refused: `not-found` when there is nothing of theirs.
@@ -99,6 +102,8 @@ async def withdraw(
 
     def find() -> list[Draft]:
         own = own_entries(ledger, viewer, object_id)
+        if exercise is not None:
+            own = [entry for entry in own if entry.header.exercise == exercise]
         return withdrawals(ledger, viewer, object_id, reason, own)
 
     drafts = await asyncio.to_thread(find)

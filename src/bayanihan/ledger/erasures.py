@@ -118,7 +118,7 @@ class ErasureList:
                 found += [
                     Erasure(earlier.position, earlier.header.leaf.hex(), by)
                     for earlier in _alike(self._ledger, entry, "object")
-                    if earlier.position < position
+                    if earlier.position < position and _place(earlier) == _place(entry)
                 ]
         return found
 
@@ -187,6 +187,10 @@ def _whose(entry: Entry) -> tuple[str, str]:
     return entry.origin, entry.object_id
 
 
+def _place(entry: Entry) -> tuple[int, bool]:
+    return entry.header.audience, entry.header.exercise
+
+
 def _alike(ledger: Ledger, entry: Entry, kind: str) -> Iterator[Entry]:
     """The entries of a kind about the same object of the same origin."""
     for position in ledger.positions_of(entry.object_id):
@@ -196,9 +200,8 @@ def _alike(ledger: Ledger, entry: Entry, kind: str) -> Iterator[Entry]:
 
 
 def _is_withdrawn(ledger: Ledger, entry: Entry) -> bool:
-    place = (entry.header.audience, entry.header.exercise)
     return any(
-        later.position > entry.position and (later.header.audience, later.header.exercise) == place
+        later.position > entry.position and _place(later) == _place(entry)
         for later in _alike(ledger, entry, "withdrawn")
     )
 

@@ -20,12 +20,13 @@ def key_text_of(authorization: str) -> str:
         return rest.strip()
     if scheme.lower() == "basic":
         try:
-            text = base64.b64decode(rest.strip(), validate=True).decode()
+            text = base64.b64decode(rest.strip(), validate=True)
         except (binascii.Error, ValueError):
-            text = ""
-        _, colon, password = text.partition(":")
+            text = b""
+        # Whatever the user name is and however it is written: no key holds a colon.
+        _, colon, password = text.rpartition(b":")
         if colon:
-            return password
+            return password.decode("latin-1")
     raise Refused("not-signed-in", "The Authorization header cannot be read")
 
 

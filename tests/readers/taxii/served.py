@@ -29,7 +29,7 @@ class Closed:
     async def submit(self, viewer: Viewer, data: bytes, terms: Mapping[str, Any]) -> list[Any]:
         raise AssertionError("a test that only reads came to the entrance")
 
-    async def withdraw(self, viewer: Viewer, object_id: str) -> None:
+    async def withdraw(self, viewer: Viewer, object_id: str, *, exercise: bool) -> None:
         raise AssertionError("a test that only reads came to the entrance")
 
 

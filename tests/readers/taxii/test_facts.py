@@ -127,6 +127,7 @@ def test_an_operators_question_is_kept() -> None:
         [order(read=("everyone",))],
         [order(alias="a/b")],
         [order(id="")],
+        [order(types=("Indicator",))],
     ],
 )
 def test_orders_that_cannot_be_are_refused(orders: list[CollectionOrder]) -> None:

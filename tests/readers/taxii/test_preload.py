@@ -86,3 +86,14 @@ def test_a_file_that_cannot_be_used_is_refused_at_start(tmp_path: Path, fault: s
     assert b"[bad-setting]" in done.stderr
     assert b"old.json" in done.stderr
     assert b"preload" in done.stderr
+
+
+def test_a_file_whose_terms_cannot_be_is_refused_at_start(tmp_path: Path) -> None:
+    ordered(tmp_path, [indicator()])
+    toml = (tmp_path / "hub.toml").read_text()
+    (tmp_path / "hub.toml").write_text(f'{toml}\ngroup = "nobody-there"\n')
+    done = command("up", "--data", tmp_path, "--port", str(free_port()))
+    assert done.returncode == 1
+    assert b"nobody-there" in done.stderr
+    assert b"hub.toml: taxii.roots.community.old.preload" in done.stderr
+    assert b"bayanihan member group" in done.stderr

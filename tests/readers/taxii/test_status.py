@@ -90,7 +90,7 @@ def test_each_version_of_an_object_is_named() -> None:
         ('{"objects": []}', "empty"),
         ('{"type": "indicator"}', "not-an-envelope"),
         ('{"objects": [1, 2, 3]}', "too-large"),
-        ('{"objects": [' + "[" * 2_000, "not-json"),
+        ('{"objects": [' + "[" * 2_000, "too-deep"),
     ],
 )
 def test_what_is_no_envelope_is_refused(body: str, code: str) -> None:

@@ -40,6 +40,13 @@ def _parameters(media: str) -> tuple[str, dict[str, str]]:
     }
 
 
+def accept_of(scope: Mapping[str, Any]) -> str:
+    """What a request says that it takes: a list may come in several lines (RFC 9110, 5.3)."""
+    return b",".join([value for name, value in scope["headers"] if name == b"accept"]).decode(
+        "latin-1"
+    )
+
+
 def require_acceptable(accept: str) -> None:
     """Let a request pass that takes TAXII 2.1: bare, spaced, `*/*`, or saying nothing.
 

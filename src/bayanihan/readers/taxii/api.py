@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 PATH = "/taxii2"
 OBJECT_LIMIT = 10_000
-_HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
+_HOST = re.compile(r"[A-Za-z0-9._\-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
 _OBJECTS = re.compile(rf"{PATH}/([^/]+)/collections/([^/]+)/objects/?")
 _Request = Request[Any, Any, Any]
 
@@ -61,8 +61,8 @@ class Entrance(Protocol):
         """Submit an envelope; a result with `id`, `result`, `code`, `path` and `reason` each."""
         ...
 
-    async def withdraw(self, viewer: Viewer, object_id: str) -> None:
-        """Take back what the viewer published under an id."""
+    async def withdraw(self, viewer: Viewer, object_id: str, *, exercise: bool) -> None:
+        """Take back what the viewer published under an id, for real or as an exercise."""
         ...
 
 
@@ -165,8 +165,7 @@ class Interface:
         found = _OBJECTS.fullmatch(scope["path"])
         if found is None:
             return None
-        accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
-        asked = (accept.decode("latin-1"), scope["query_string"])
+        asked = (answers.accept_of(scope), scope["query_string"])
         return self.page(viewer_in(scope), found[1], found[2], *asked)
 
     async def page(
@@ -238,7 +237,7 @@ def _address_of(request: _Request) -> str:
 
 def _checked(request: _Request, allowed: Collection[str] = ()) -> dict[str, str]:
     """The parameters of a request whose answer would be taken. Raises `Refused`."""
-    answers.require_acceptable(request.headers.get("accept", ""))
+    answers.require_acceptable(answers.accept_of(request.scope))
     return query.fields_of(request.scope["query_string"], allowed)
 
 
@@ -320,9 +319,9 @@ def _reading_routes(interface: Interface) -> list[HTTPRouteHandler]:
         request: _Request, root: FromPath[str], name: FromPath[str]
     ) -> Response[bytes]:
         """A page of a collection's objects, as they were submitted."""
-        accept = request.headers.get("accept", "")
-        asked = (root, name, accept, request.scope["query_string"])
-        page = await interface.page(viewer_in(request.scope), *asked)
+        scope = request.scope
+        asked = (root, name, answers.accept_of(scope), scope["query_string"])
+        page = await interface.page(viewer_in(scope), *asked)
         return Response(page.body, headers={k.decode(): v.decode() for k, v in page.headers})
 
     @get(f"{PATH}/{{root:str}}/collections/{{name:str}}/manifest/", include_in_schema=False)
@@ -408,7 +407,7 @@ def _writing_routes(interface: Interface) -> list[HTTPRouteHandler]:
         _require_envelope(request, viewer, takes_stix=interface.takes_stix)
         with interface.entrance.upload(request) as upload:
             data = await upload.read()
-            sent = objects_of(data, OBJECT_LIMIT)
+            sent = objects_of(data, OBJECT_LIMIT, shelf.shows)
             results = await interface.entrance.submit(viewer, data, shelf.submission_terms())
         outcomes: list[Outcome] = outcomes_of(sent, results)
         return answers.answer(
@@ -429,7 +428,7 @@ def _writing_routes(interface: Interface) -> list[HTTPRouteHandler]:
         own = await interface.own(viewer, shelf, object_id, whole)
         if asked.filters.words or asked.filters.times_us:
             _require_whole(own, await interface.own(viewer, shelf, object_id, asked.filters))
-        await interface.entrance.withdraw(viewer, object_id)
+        await interface.entrance.withdraw(viewer, object_id, exercise=shelf.question.exercise)
         await interface.shelves.settled()
         return answers.answer(b"")
 

@@ -21,7 +21,7 @@ from bayanihan.core.collection_order import ROLES, CollectionOrder, RootOrder
 from bayanihan.core.marking import LEVELS, Viewer
 from bayanihan.core.scope import require, require_if_signed_in
 from bayanihan.errors import Refused
-from bayanihan.readers.taxii.facts import CONSUMERS
+from bayanihan.readers.taxii.facts import CONSUMERS, facts_of
 from bayanihan.readers.taxii.question import Question
 
 # Ours, fixed for ever: the namespace from which the ids of built-in collections are made.
@@ -31,6 +31,7 @@ EXERCISE_PREFIX = "exercise-"
 
 PUBLIC, OPERATOR, MEMBER, CONSTITUENT = ROLES
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
+_TYPE = re.compile(r"[a-z0-9][a-z0-9-]{0,249}")
 _ORIGIN = re.compile(r"[A-Z]{2}(/[A-Za-z0-9-]{1,64})?")
 _EVERYBODY = frozenset(ROLES)
 _SIGNED_IN = _EVERYBODY - {PUBLIC}
@@ -65,6 +66,14 @@ class Collection(msgspec.Struct, frozen=True):
         """What a submission to it is taken under, whether it is an exercise included."""
         own: dict[str, Any] = dict(self.terms)
         return own | {"exercise": self.question.exercise, "collection": self.question.home}
+
+    def shows(self, object_id: str, body: bytes) -> bool:
+        """Whether an object that is submitted to it is one that it asks for."""
+        asked = self.question
+        if not (asked.types or asked.vectors or asked.consumers):
+            return True
+        facts = facts_of(object_id, body)
+        return asked.asks(facts.type, facts.vector, facts.consumers, asked.home)
 
     def can_read(self, viewer: Viewer) -> bool:
         """Whether this caller may read it: what in it, their rights decide."""
@@ -211,6 +220,9 @@ def _collection(order: CollectionOrder, root: str) -> Collection:
     if order.exercise != order.alias.startswith(EXERCISE_PREFIX):
         message = f"A collection of exercises, and no other, is named {EXERCISE_PREFIX}..."
         raise Refused("bad-setting", message, where=where)
+    for kind in order.types:
+        if not _TYPE.fullmatch(kind):
+            raise Refused("bad-setting", f"{kind!r} is no type of object", where=f"{where}.types")
     _refuse_unknown(order.vectors, VECTORS, f"{where}.vectors")
     _refuse_unknown(order.consumers, CONSUMERS, f"{where}.consumers")
     terms: Mapping[str, str] = {"tlp": order.tlp, "group": order.group}

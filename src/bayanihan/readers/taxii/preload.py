@@ -21,6 +21,10 @@ from bayanihan.readers.taxii.api import Entrance
 from bayanihan.readers.taxii.collections import Collection, Root
 
 ROOM = "taxii-preload"
+_STEP = (
+    "Correct the collection's `tlp` and `group`; a new group is made with `bayanihan member group`"
+    " while the hub runs without this `preload`."
+)
 AT_ONCE = 500
 
 
@@ -84,7 +88,7 @@ async def load(
         folder: what paths are relative to.
 
     Raises:
-        Refused: `bad-setting`; then nothing of any file was loaded.
+        Refused: `bad-setting`; then nothing of the file that it names was loaded.
     """
     files = [
         (where, shelf, *read(folder / shelf.preload, where)) for where, shelf in ordered(roots)
@@ -95,7 +99,11 @@ async def load(
         known = ledger.state.get(ROOM, place)
         if known and msgspec.json.decode(known.value, type=_Kept).digest == digest:
             continue
-        results = await _submit(entrance, viewer, shelf, objects)
+        try:
+            results = await _submit(entrance, viewer, shelf, objects)
+        except Refused as error:
+            # The collection's own terms: a group that there is not, most of all.
+            raise Refused("bad-setting", error.message, where=where, next_step=_STEP) from None
         ledger.state.put([Change(ROOM, place, msgspec.json.encode(_Kept(digest)))])
         counts = Counter(str(each.result) for each in results)
         refusals = [_told(each) for each in results if each.result == "refused"]

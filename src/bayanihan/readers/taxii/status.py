@@ -27,7 +27,10 @@ _AT_ONCE = 500
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one object: `accepted`, `duplicate` or `refused`, and why."""
+    """What became of one object: `accepted`, `duplicate` or `refused`, and why.
+
+    `shown` is false where it is taken, and the collection that it was sent to asks for others.
+    """
 
     id: str
     version: str
@@ -35,6 +38,7 @@ class Outcome(msgspec.Struct, frozen=True):
     code: str = ""
     path: str = ""
     reason: str = ""
+    shown: bool = True
 
 
 class _Envelope(msgspec.Struct):
@@ -57,10 +61,19 @@ class Submitted(msgspec.Struct, frozen=True):
 
     id: str
     version: str
+    shown: bool = True
 
 
-def objects_of(data: bytes, limit: int) -> list[Submitted]:
+def objects_of(
+    data: bytes, limit: int, shows: Callable[[str, bytes], bool] | None = None
+) -> list[Submitted]:
     """The objects of an envelope, in order, to name them by.
+
+    Args:
+        data: the envelope.
+        limit: how many it may hold.
+        shows: whether their collection asks for an object of an id and these bytes; None
+            where it asks for all.
 
     Raises:
         Refused: `not-an-envelope` for other JSON, `not-json`, `empty`, and `too-large`
@@ -70,13 +83,15 @@ def objects_of(data: bytes, limit: int) -> list[Submitted]:
         envelope = _read_envelope(data)
     except msgspec.ValidationError:
         raise _no_envelope() from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise Refused("too-deep", "The body is nested too deeply", where="$") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refused("not-json", f"The body is no JSON: {error}", where="$") from None
     if not envelope.objects:
         raise Refused("empty", "The envelope holds no object", where="$.objects")
     if len(envelope.objects) > limit:
         raise Refused("too-large", f"One envelope may hold {limit} objects", where="$.objects")
-    return [_submitted(bytes(raw)) for raw in envelope.objects]
+    return [_submitted(bytes(raw), shows) for raw in envelope.objects]
 
 
 def _no_envelope() -> Refused:
@@ -84,14 +99,16 @@ def _no_envelope() -> Refused:
     return Refused("not-an-envelope", "This is no TAXII envelope", where="$", next_step=step)
 
 
-def _submitted(raw: bytes) -> Submitted:
+def _submitted(raw: bytes, shows: Callable[[str, bytes], bool] | None) -> Submitted:
     try:
         head = _read_head(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Submitted("", "")
     version = head.modified or head.created
     known = isinstance(version, str) and moment.parse(version) is not None
-    return Submitted(head.id if isinstance(head.id, str) else "", version if known else "")
+    named = head.id if isinstance(head.id, str) else ""
+    shown = shows is None or not named or shows(named, raw)
+    return Submitted(named, version if known else "", shown)
 
 
 def outcomes_of(sent: Sequence[Submitted], results: Sequence[Any]) -> list[Outcome]:
@@ -102,15 +119,17 @@ def outcomes_of(sent: Sequence[Submitted], results: Sequence[Any]) -> list[Outco
         results: intake's results, in the same order; an object of STIX 2.0 may have
             become several, which then follow each other and count for themselves.
     """
-    versions: dict[str, list[str]] = {}
+    named: dict[str, list[Submitted]] = {}
     for each in sent:
-        versions.setdefault(each.id, []).append(each.version)
+        named.setdefault(each.id, []).append(each)
     found = []
-    for result in results:
-        left = versions.get(result.id)
-        version = (left.pop(0) if len(left) > 1 else left[0]) if left else ""
+    for told in results:
+        left = named.get(told.id)
+        of = (left.pop(0) if len(left) > 1 else left[0]) if left else Submitted(told.id, "")
+        # What its origin took back is a repetition that is not there.
+        result = "refused" if told.code == "withdrawn" else told.result
         found.append(
-            Outcome(result.id, version, result.result, result.code, result.path, result.reason)
+            Outcome(told.id, of.version, result, told.code, told.path, told.reason, of.shown)
         )
     return found
 
@@ -141,6 +160,8 @@ def _detail(outcome: Outcome, at: str) -> dict[str, str]:
     elif outcome.result == "refused":
         place = f", at {outcome.path}" if outcome.path else ""
         detail["message"] = f"{outcome.reason.rstrip('.')}{place} [{outcome.code}]"
+    if not outcome.shown and outcome.result != "refused":
+        detail["message"] = "It is taken, and read elsewhere: this collection asks for others"
     return detail
 
 
