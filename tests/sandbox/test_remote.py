@@ -22,7 +22,7 @@ from bayanihan.sandbox.attest import check_result
 from bayanihan.sandbox.corpus import Corpus, read_folder
 from bayanihan.sandbox.isolate import Bubblewrap, Limits, Stage
 from bayanihan.sandbox.isolate.remote import TOLD, Remote
-from bayanihan.sandbox.remote.proxy import MOST_ANSWERED_BYTES, host_of
+from bayanihan.sandbox.remote.proxy import MOST_ANSWERED_BYTES, Far, host_of
 from bayanihan.sandbox.remote.retired import check_disclosable, disclosures, retire
 from bayanihan.sandbox.result import read_result
 from bayanihan.sandbox.shift import open_corpus
@@ -232,3 +232,12 @@ def test_what_is_not_for_everybody_is_never_sent(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="would be disclosed to v:1"):
         check_disclosable(corpus, "v:1", "v:2")
     assert host_of("https://vendor.example/x") == "vendor.example:443"
+
+
+def test_a_far_side_that_is_slow_is_not_asked_twice(vendor: Vendor) -> None:
+    far = Far(vendor.url, 0.2)
+    assert far.post(b'{"id": "1", "text": "quick"}')[0] == 200
+    with pytest.raises(TimeoutError):
+        far.post(b'{"id": "2", "text": "slow"}')
+    far.close()
+    assert [json.loads(body)["id"] for body in vendor.seen] == ["1", "2"]

@@ -25,6 +25,9 @@ from urllib.parse import SplitResult, urlsplit
 MOST_ASKED_BYTES = 2 << 20
 MOST_ANSWERED_BYTES = 256 << 10
 MOST_RECORD_BYTES = 4 << 30
+# How a far side that lets an idle connection go looks to who asks next. One that is slow has
+# been told already, and is not told twice.
+_LET_GO = (ConnectionResetError, BrokenPipeError)
 
 
 def host_of(url: str) -> str:
@@ -60,9 +63,9 @@ class Far:
             connection.request("POST", path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             data = answer.read(MOST_ANSWERED_BYTES + 1)
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
             self.close()
-            if kept:  # the far side let an idle connection go
+            if kept and isinstance(error, _LET_GO):  # of an idle connection
                 return self.post(body)
             raise
         if len(data) > MOST_ANSWERED_BYTES or answer.will_close:
