@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 import pytest
 
+from bayanihan.agent import hub as agent_hub
 from bayanihan.core.feed_delta import Delta, parts
 from tests.agent.conftest import Bench
 from tests.sim.hub import SimulatedHub
@@ -103,3 +104,15 @@ def test_a_file_that_somebody_changed_is_fetched_whole(bench: Bench, hub: Simula
     assert bench.turn().changed
     assert bench.out.read_bytes() == body
     assert 226 not in hub.fetched
+
+
+def test_a_delta_that_is_larger_than_a_file_to_change_is_not_held(
+    bench: Bench, hub: SimulatedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.publish(listed(*OLD))
+    bench.turn()
+    monkeypatch.setattr(agent_hub, "DELTA_LIMIT_BYTES", bench.out.stat().st_size)
+    body = offer(hub, OLD, NEW)
+    assert bench.turn().changed
+    assert bench.out.read_bytes() == body
+    assert hub.fetched == [200, 226, 200]

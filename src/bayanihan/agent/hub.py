@@ -151,7 +151,8 @@ class Hub:
         try:
             if base.path.stat().st_size > DELTA_LIMIT_BYTES:
                 return None
-            delta = msgspec.json.decode(b"".join(_bounded(answer)), type=feed_delta.Delta)
+            told = b"".join(_bounded(answer, DELTA_LIMIT_BYTES))
+            delta = msgspec.json.decode(told, type=feed_delta.Delta)
             if answer.headers.get("Bayanihan-Cursor") != delta.cursor:
                 return None
             self._check(feed, answer, delta.digest)
@@ -197,11 +198,11 @@ def _written(chunks: Iterator[bytes], path: Path) -> str:
     return sha.hexdigest()
 
 
-def _bounded(answer: httpx.Response) -> Iterator[bytes]:
+def _bounded(answer: httpx.Response, limit_bytes: int = FEED_LIMIT_BYTES) -> Iterator[bytes]:
     size_bytes = 0
     for chunk in answer.iter_bytes():
         size_bytes += len(chunk)
-        if size_bytes > FEED_LIMIT_BYTES:
+        if size_bytes > limit_bytes:
             raise Unavailable("feed-damaged", "The feed is larger than any feed is")
         yield chunk
 
