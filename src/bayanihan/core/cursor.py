@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from bayanihan.errors import Refused
 
 EPOCH_SIZE_BYTES = 8
-KEY_SIZE_BYTES = 32
+
 # Of a token, in characters of base64url.
 TOKEN_SIZE = 43
 

@@ -99,11 +99,6 @@ _UNACCENTED = frozenset(
     tuyet doi bat ky truy cap xac thuc mat khau giao dich dang nhap hom nay qua tang mien phi
     chuc mung trung thuong so dien thoai thanh toan""".split()
 )
-_INDONESIAN = frozenset(
-    """anda bahwa karena bisa kami mereka yang tidak untuk dengan adalah dari pada akan harus
-    telah sudah silakan rekening nomor uang kantor bisnis kode paket biaya transfer aplikasi
-    pajak hari kalau cuma banget sih nggak aja setiap oleh hak""".split()
-)
 _ONLY_ID = frozenset(
     """bahwa bisa silakan rekening nomor uang kantor kode biaya aplikasi karena kalau cuma
     banget nggak aja gak udah sih mobil perusahaan pajak kirim hukum setiap warga negara-negara

@@ -42,7 +42,6 @@ _LEADING_ZERO = re.compile(r"[+-]?0[0-9]++")
 _ESCAPE = re.compile(r"\\(['\\])")
 _DIGEST = re.compile(r"[0-9a-fA-F]++")
 
-_ORDER = {"<", ">", "<=", ">="}
 _EQUAL = {"=": "=", "==": "=", "!=": "!=", "<>": "!="}
 # Words of the grammar, which name a type or a property only in quotes.
 _KEYWORDS = frozenset(

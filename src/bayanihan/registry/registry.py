@@ -6,6 +6,7 @@ memory here can be thrown away. The tables are small, so all of it is kept in di
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -262,7 +263,7 @@ class Registry(Projection):
         key = self.keys.get(key_id)
         if key is None or not key.opens(secret, self.now_us()):
             issued = self.issued.get(key_id)
-            if issued and issued.serves and issued.digest == digest_of(secret):
+            if issued and issued.serves and hmac.compare_digest(issued.digest, digest_of(secret)):
                 message = f"This key reported for {issued.serves}, and its time is over"
                 raise Refused("not-signed-in", message, next_step="Use your own member's key.")
             raise Refused("not-signed-in", "This key is not known here, or it has ended")

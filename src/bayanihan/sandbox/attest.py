@@ -14,7 +14,7 @@ import datetime as dt
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
@@ -362,10 +362,3 @@ def read_key(path: Path) -> Ed25519PrivateKey:
             next_step="Make one with `bayanihan trial signing-key --out FILE`.",
         )
     return key
-
-
-def keyid_of(key: Any) -> str:
-    """The id that securesystemslib gives a public key."""
-    from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
-
-    return str(SSlibKey.from_crypto(key).keyid)
