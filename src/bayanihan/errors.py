@@ -68,8 +68,12 @@ CODES: dict[str, Code] = {
     "reset": Code(410, "refused", "Start again without a cursor: the hub's history was restored."),
     "not-found": Code(404, "refused", "Check the name, or your right to see it."),
     "method-not-allowed": Code(405, "refused", "Use a method that the reference lists here."),
-    "not-signed-in": Code(401, "refused", "Send `Authorization: Bearer byn_...`."),
-    "not-permitted": Code(403, "refused", "Ask the operator for a key with the scope named."),
+    "not-signed-in": Code(
+        401,
+        "refused",
+        "Send `Authorization: Bearer byn_...`, or the key as the password of any user name.",
+    ),
+    "not-permitted": Code(403, "refused", "Use the key of somebody who may; the message says who."),
     "not-acceptable": Code(
         406, "refused", "Send `Accept: application/taxii+json;version=2.1`, or no Accept at all."
     ),

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from msgspec.json import encode
+from publicsuffixlist import PublicSuffixList
 
+from bayanihan.commands.evidence import FILE_ENDINGS
 from bayanihan.core.ai import EXTENSION_ID as AI
 from bayanihan.core.fingerprint import EXTENSION_ID as PRINTS
 from bayanihan.intake.drafts import KEEP_DAYS, ROOM, Draft, Drafts
@@ -259,6 +261,23 @@ def test_the_commands_do_what_the_issue_shows(
     code, _, err = run(capfd, "report", missing)
     assert code == 1
     assert "cannot be read" in err
+
+
+def test_a_file_that_is_not_there_is_never_nothing_alike(
+    at: RunningHub, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for meant in ("suspicious.eml", "Call.MP3", tmp_path / "none", "./lure"):
+        code, out, err = run(capfd, "lookup", meant)
+        assert (code, out) == (1, "")
+        assert "There is no such file" in err
+        assert "`bayanihan lookup -`" in err
+    for text in ("evil-shop.com", "https://evil-shop.com/a.html", "open invoice.pdf now"):
+        assert run(capfd, "lookup", text)[:2] == (0, "nothing is alike\n")
+
+
+def test_no_name_of_the_internet_ends_as_a_file_does() -> None:
+    suffixes = PublicSuffixList(accept_unknown=False)
+    assert [each for each in FILE_ENDINGS if suffixes.publicsuffix(f"x.{each}")] == []
 
 
 def test_what_must_never_be_blocked_is_held_with_its_reason(hub: RunningHub, th: str) -> None:

@@ -60,6 +60,8 @@ def test_a_request_is_drafted_for_what_is_public_or_ones_own(
     words = ("--to", "abuse@host.example", "--org", "X", "--contact", "a@b.example", "--out", out)
     code, told, err = run(capfd, "takedown", public["id"], *words, "--key", vn)
     assert (code, "send it from your own mail" in told) == (0, True), err
+    assert b"base64" not in out.read_bytes()  # a person reads it before sending it
+    assert b"X asks you to take down what is served here," in out.read_bytes()
     (_, feedback, body) = email.message_from_bytes(out.read_bytes(), policy=default).iter_parts()
     assert public["pattern"].split("'")[1].encode() in feedback.as_bytes()
     assert json.loads(body.get_content())["type"] == "phishing"

@@ -273,6 +273,19 @@ def test_errors_are_pages_for_people_and_json_for_programs(
     assert answer.status_code == 401
     assert "Basic" not in answer.headers["www-authenticate"]
     assert "Basic" in public.get("/api/keys").headers["www-authenticate"]
+    assert "any user name" in public.get("/api/keys").json()["error"]["next_step"]
+
+
+def test_who_must_sign_in_is_led_there(site: Site, public: httpx.Client) -> None:
+    answer = public.get("/reports", headers=BROWSER)
+    assert "<h1>This needs a key with the scope <code>report</code></h1>" in answer.text
+    assert '<a href="/sign-in">Sign in</a> with such a key' in answer.text
+    assert "Authorization" not in answer.text
+    assert '<a href="/sign-in">Sign in</a> to see more' in public.get("/x", headers=BROWSER).text
+    key = site.key("SG", scopes="read")
+    with site.client() as client:
+        client.post("/sign-in", data={"key": key}, headers={"Origin": site.url})
+        assert "Sign in" not in client.get("/x", headers=BROWSER).text
 
 
 def test_a_key_without_read_sees_no_page(site: Site) -> None:

@@ -21,6 +21,11 @@ from bayanihan.commands.push import STANDARD_INPUT
 from bayanihan.errors import Refused, one_line
 
 FILE_LIMIT_BYTES = 25 * 1024 * 1024
+# What evidence is called by, as far as no domain of the Internet ends so: `x.eml` is never a name.
+FILE_ENDINGS = frozenset(
+    """apk avi bmp csv dll doc docx eml exe flac gif gz htm html jpeg jpg json jsonl log m4a mp3 mp4
+    msg ogg pcap pdf png ppt pptx rtf tar tsv txt wav webp xls xlsx xml yaml""".split()
+)
 
 
 def report(
@@ -85,6 +90,8 @@ def lookup(
         is_file = path.is_file() or path == STANDARD_INPUT
     except (OSError, ValueError):
         is_file = False
+    if not is_file:
+        _refuse_if_a_file_was_meant(what)
     name, data = _evidence(path) if is_file else ("text", what.encode(errors="surrogateescape"))
     form = {"exercise": "true"} if exercise else {}
     with HubClient(hub, key, timeout_s=120.0) as client:
@@ -103,6 +110,17 @@ def lookup(
     if not answer["matches"] and not answer["denials"]:
         print("nothing is alike")
     return 0
+
+
+def _refuse_if_a_file_was_meant(what: str) -> None:
+    """A mistyped file's name, looked up as a text, would come back as "nothing is alike"."""
+    ending = what.rpartition(".")[2].lower() if "." in what else ""
+    is_path = what.startswith(("/", "./", "../", "~"))
+    is_one_word = len(what.split()) == 1 and "://" not in what
+    if is_one_word and (is_path or ending in FILE_ENDINGS):
+        step = "Check the file's name; to look such a text up, send it to `bayanihan lookup -`."
+        message = "There is no such file, and it looks like the name of one"
+        raise Refused("cannot-read", message, where=what, next_step=step)
 
 
 def _evidence(path: Path) -> tuple[str, bytes]:

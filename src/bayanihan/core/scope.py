@@ -20,7 +20,12 @@ def require(viewer: Viewer, scope: str, *, for_another: bool = False) -> None:
     if not viewer.key:
         raise Refused("not-signed-in", f"This needs a key with the scope `{scope}`")
     if scope not in viewer.scopes:
-        raise Refused("not-permitted", f"Your key lacks the scope `{scope}`", where=scope)
+        raise Refused(
+            "not-permitted",
+            f"Your key lacks the scope `{scope}`",
+            where=scope,
+            next_step=f"Ask who made your key for one with the scope `{scope}`.",
+        )
     if viewer.serves and scope == "report" and not for_another:
         raise Refused(
             "not-permitted",

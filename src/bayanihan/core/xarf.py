@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from email.message import EmailMessage, Message
 from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
 from email.policy import SMTP
 from typing import Any
 
@@ -24,6 +23,8 @@ TYPES = {"phishing": ("phishing", "fraud"), "malware": ("malware", "virus")}
 FRAUD = ("fraud", "fraud")
 _FRAUD_VECTORS = frozenset({"identity-theft"})
 _NOTE_LIMIT = 1_000
+# RFC 5322, 2.1.1: beyond it a line must be folded on its way.
+_MAIL_LINE_BYTES = 900
 
 
 class Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,24 +103,37 @@ def mail_of(report: dict[str, Any], to: str, asks: Contact) -> bytes:
     mail["Subject"] = f"Takedown request ({report['type']}): {report['source_identifier']}"
     mail["Message-ID"] = f"<{report['report_id']}@{asks.domain}>"
     mail["X-XARF"] = "PLAIN"
-    mail.attach(MIMEText(_words(report), "plain", "utf-8"))
+    words = EmailMessage(policy=SMTP)
+    text = _words(report)
+    words.set_content(text, cte=_readable(text.encode()))
+    mail.attach(words)
     mail.attach(_feedback(report))
     body = msgspec.json.format(msgspec.json.encode(report), indent=2)
     part = EmailMessage(policy=SMTP)
-    part.set_content(body, maintype="application", subtype="json", filename="xarf.json")
-    del part["MIME-Version"]
+    cte = _readable(body)
+    part.set_content(body, maintype="application", subtype="json", filename="xarf.json", cte=cte)
+    for each in (words, part):
+        del each["MIME-Version"]
     mail.attach(part)
     return mail.as_bytes()
 
 
+def _readable(body: bytes) -> str:
+    """How a part travels so that a person can read the file before sending it."""
+    short = all(len(line) <= _MAIL_LINE_BYTES for line in body.split(b"\n"))
+    return "7bit" if body.isascii() and short else "quoted-printable"
+
+
 def _words(report: dict[str, Any]) -> str:
     shown = report["url"].replace("http", "hxxp", 1).replace(".", "[.]")
+    note = report.get("description", "")
     return (
         f"To the abuse desk.\n\n{report['reporter']['org']} asks you to take down what is served"
-        f" here, reported as {report['type']}:\n\n    {shown}\n\n"
-        f"{report.get('description', '')}\n\nIt was reported on {report['timestamp']}."
-        " The same is attached for machines (X-ARF). Please answer to the sender's address;"
-        f" reference {report['report_id']}.\n"
+        f" here,\nreported as {report['type']}:\n\n    {shown}\n\n"
+        + (f"{note}\n\n" if note else "")
+        + f"It was reported on {report['timestamp']}.\n"
+        "The same is attached for machines (X-ARF). Please answer to the sender's address;\n"
+        f"reference {report['report_id']}.\n"
     )
 
 

@@ -439,5 +439,10 @@ def _entitled(request: Request[Any, Any, Any]) -> Viewer:
     """The viewer, if they may read feeds: everyone without a key, else with scope `feed`."""
     viewer = viewer_in(request.scope)
     if viewer.key and "feed" not in viewer.scopes:
-        raise Refused("not-permitted", "This key lacks the scope `feed`", where="feed")
+        raise Refused(
+            "not-permitted",
+            "This key lacks the scope `feed`",
+            where="feed",
+            next_step="Ask who made your key for one with the scope `feed`.",
+        )
     return viewer

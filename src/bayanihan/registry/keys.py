@@ -83,5 +83,9 @@ def parts_of(text: str) -> tuple[str, str]:
     prefix, _, rest = text.strip().partition("_")
     key_id, _, secret = rest.partition("_")
     if prefix != PREFIX or not key_id or not secret:
-        raise Refused("not-signed-in", "This is not a Bayanihan key")
+        raise Refused(
+            "not-signed-in",
+            "This is not a Bayanihan key",
+            next_step="Copy the whole key: `byn_`, ten characters, `_` and the secret.",
+        )
     return key_id, secret

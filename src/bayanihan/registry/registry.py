@@ -44,6 +44,7 @@ from bayanihan.registry.keys import Key, digest_of, parts_of
 from bayanihan.registry.offices import Offices
 
 _NO_END_US = 1 << 63
+_ANOTHER_KEY = "Check that you copied it whole; who made it makes you another."
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -266,7 +267,8 @@ class Registry(Projection):
             if issued and issued.serves and hmac.compare_digest(issued.digest, digest_of(secret)):
                 message = f"This key reported for {issued.serves}, and its time is over"
                 raise Refused("not-signed-in", message, next_step="Use your own member's key.")
-            raise Refused("not-signed-in", "This key is not known here, or it has ended")
+            message = "This key is not known here, or it has ended"
+            raise Refused("not-signed-in", message, next_step=_ANOTHER_KEY)
         return self.viewer(key_id)
 
     def check_serving(self, viewer: Viewer) -> None:
@@ -344,9 +346,10 @@ class Registry(Projection):
         """A key in force. Raises `Refused("not-signed-in")`."""
         key = self.keys.get(key_id)
         if key is None:
-            raise Refused("not-signed-in", "This key was revoked")
+            raise Refused("not-signed-in", "This key was revoked", next_step=_ANOTHER_KEY)
         if key.ended(self.now_us()):
-            raise Refused("not-signed-in", "This key has ended: its time is over")
+            message = "This key has ended: its time is over"
+            raise Refused("not-signed-in", message, next_step=_ANOTHER_KEY)
         return key
 
     def some_ended(self) -> bool:

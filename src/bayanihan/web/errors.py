@@ -26,6 +26,7 @@ from bayanihan.errors import (
     as_taxii,
 )
 from bayanihan.web.render import markup, page
+from bayanihan.web.session import token_in
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +55,12 @@ def wants_page(accept: str) -> bool:
 
 def answer(request: Request[Any, Any, Any], error: BayanihanError) -> Response[bytes]:
     """An error as an HTTP response, with what the status calls for in the headers."""
-    return _shaped(request.url.path, request.headers.get("accept", ""), error)
+    return _shaped(request.scope, error)
 
 
-def _shaped(path: str, accept: str, error: BayanihanError) -> Response[bytes]:
+def _shaped(scope: Any, error: BayanihanError) -> Response[bytes]:
+    path, sent = scope["path"], dict(scope["headers"])
+    accept = sent.get(b"accept", b"").decode("latin-1")
     headers = {"Vary": "Accept"}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
@@ -65,7 +68,8 @@ def _shaped(path: str, accept: str, error: BayanihanError) -> Response[bytes]:
         if error.status == 401:
             # A browser that was offered Basic would ask for a user name in a box of its own.
             headers["WWW-Authenticate"] = 'Bearer realm="bayanihan"'
-        text = markup("error.html", error=error, viewer=None, exercise=False)
+        asks = not token_in(sent.get(b"cookie", b"").decode("latin-1"))
+        text = markup("error.html", error=error, viewer=None, exercise=False, sign_in=asks)
         return page(text, status=error.status, headers=headers)
     if error.status == 401:
         headers["WWW-Authenticate"] = _SIGN_IN
@@ -75,8 +79,7 @@ def _shaped(path: str, accept: str, error: BayanihanError) -> Response[bytes]:
 
 async def refuse(scope: Any, send: Send, error: BayanihanError) -> None:
     """Answer an error before any handler is reached."""
-    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
-    response = _shaped(scope["path"], accept.decode("latin-1"), error)
+    response = _shaped(scope, error)
     body = response.content or b""
     headers = {"Content-Type": response.media_type, **response.headers}
     headers["Content-Length"] = str(len(body))

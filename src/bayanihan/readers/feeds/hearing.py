@@ -168,7 +168,8 @@ class Hearing:
             raise Refused("not-permitted", message, where="act")
         if act in _NEEDS_MEMBER and not viewer.member:
             message = f"Only a member says `{act}`; the operator's key belongs to none"
-            raise Refused("not-permitted", message, where="act")
+            step = "Use the key of a person of the member whose it is."
+            raise Refused("not-permitted", message, where="act", next_step=step)
         if act in ("claim", "release"):
             self._check_claim(viewer.member, saying, observable)
         if act == "confirm":
