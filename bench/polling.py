@@ -93,6 +93,7 @@ def ingest_beside(run: Run, hub: Hub, size: Fan) -> None:
     count = sorted(size.reports)[-2]
     goal, rate, alone, together = "P11-ingest", count / _EVERY_S, [], []
     for repeat in range(size.repeats):
+        hub.settle()
         alone.append(_bulk(hub, f"{goal} alone {repeat}", size.bulk_objects))
         with ours(hub, hub.url, f"{goal} beside {repeat}") as people:
             hub.settle()

@@ -95,9 +95,11 @@ def ingest_beside(run: Run, hub: Hub) -> None:
     """
     alone, together = [], []
     for repeat in range(REPEATS):
+        hub.settle()
         alone.append(_bulk(hub, f"alone {repeat}").answer())
         with crowd(hub, f"beside {repeat}") as people:
             people.do("open", count=1_000)
+            hub.settle()  # else the folding of the one bulk would slow the other
             people.order("hold", count=int(_RATE * _HOLD_S), rate=_RATE)
             bulk = _bulk(hub, f"together {repeat}").answer()
             held = people.answer()
