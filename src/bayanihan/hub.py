@@ -26,6 +26,7 @@ from bayanihan.intake.drafts import Drafts
 from bayanihan.intake.entrance import Entrance
 from bayanihan.intake.evidence import Reader
 from bayanihan.ledger import (
+    Brake,
     Confirming,
     ErasureList,
     Folding,
@@ -121,7 +122,8 @@ class Hub:
         self.folder = folder
         self.settings = settings or load_settings(folder)
         self._lock = locked(folder / "lock")
-        self.ledger = Ledger(folder, store=store_at(self.settings.store))
+        self.brake = Brake()
+        self.ledger = Ledger(folder, store=store_at(self.settings.store), brake=self.brake)
         place = (folder / "projections", self.ledger.epoch, self.ledger.length)
         self.registry = Registry(*place)
         self.active = Active(*place)
@@ -180,10 +182,15 @@ class Hub:
         self.taxii = self._open_taxii()
         self.exchange = Exchange(folder / "trials", time.time, secrets.token_bytes)
         self._length_at_start = self.ledger.length
-        folded = [self.active, self.catalogue, self.docket, self.rulings, self.alike, self.denials]
-        self.folding = Folding(self.ledger, folded)
-        self.folding.start()
+        self.folding = self._start_folding()
         self.upkeep = self._start_upkeep()
+
+    def _start_folding(self) -> Folding:
+        folded = [self.active, self.catalogue, self.docket, self.rulings, self.alike, self.denials]
+        folding = Folding(self.ledger, folded)
+        folding.start()
+        self.brake.folded = folding.reached
+        return folding
 
     def _start_upkeep(self) -> list[Upkeep]:
         found = [Upkeep(self.keep_up)]
@@ -367,6 +374,8 @@ class Hub:
         waiting_bytes = sum(self.ledger.waiting_bytes().values())
         about = "Bytes handed in that are not written yet."
         yield metrics.Metric("waiting_bytes", "gauge", about, waiting_bytes)
+        about = "Whether bulk is held because feeds and collections are far behind."
+        yield metrics.Metric("bulk_held", "gauge", about, self.brake.holds)
         yield metrics.Metric("streams", "gauge", "Open streams.", self.broadcast.count)
         yield metrics.Metric(
             "streams_refused",

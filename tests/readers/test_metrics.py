@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from bayanihan.hub import PROJECTIONS
 from bayanihan.readers.metrics import Metric, rendered
@@ -10,6 +11,7 @@ from tests.sim.objects import indicator
 from tests.sim.process import RunningHub
 from tests.sim.reader import StreamReader, until
 
+ROOT = Path(__file__).parents[2]
 LINE = re.compile(r'(bayanihan_[a-z_]+)(?:\{([a-z_]+="[^"\\\n]*",?)+\})? (-?\d+(?:\.\d+)?)')
 
 
@@ -51,6 +53,14 @@ def test_the_lag_of_each_projection_is_told(hub: RunningHub) -> None:
         line = f'bayanihan_projection_lag{{projection="{name}"}}'
         assert numbers(hub)[line] >= 0
         until(lambda line=line: numbers(hub)[line] == 0)  # type: ignore[misc]
+
+
+def test_the_numbers_that_the_how_to_names_are_there(hub: RunningHub) -> None:
+    page = (ROOT / "docs/how-to/operate.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(bayanihan_[a-z_]+)` \|", page, flags=re.MULTILINE))
+    assert "bayanihan_bulk_held" in named
+    assert named <= {line.partition("{")[0] for line in numbers(hub)}
+    assert numbers(hub)["bayanihan_bulk_held"] == 0
 
 
 def test_only_an_administrator_sees_them(hub: RunningHub) -> None:

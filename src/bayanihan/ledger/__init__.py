@@ -1,5 +1,6 @@
 """The official record. This is its door: rooms import from here and from nowhere behind it."""
 
+from bayanihan.ledger.brake import Brake
 from bayanihan.ledger.clock import steady_us, wall_us
 from bayanihan.ledger.confirming import Confirming
 from bayanihan.ledger.copying import back_up, restore
@@ -28,6 +29,7 @@ __all__ = [
     "Again",
     "Appended",
     "BodyPage",
+    "Brake",
     "Change",
     "Confirming",
     "ConnectionLost",

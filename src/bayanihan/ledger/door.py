@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 import threading
@@ -19,6 +20,7 @@ from bayanihan.core.cursor import Cursors
 from bayanihan.core.marking import Viewer, house_of
 from bayanihan.core.merkle import Frontier, consistency_path, inclusion_path
 from bayanihan.errors import BayanihanError, Broken, Refused
+from bayanihan.ledger.brake import Brake
 from bayanihan.ledger.clock import Clock, steady_us, wall_us
 from bayanihan.ledger.engine import Store, Turn
 from bayanihan.ledger.entry import Appended, Draft, Entry
@@ -54,6 +56,7 @@ class Ledger:
         random: gives so many random bytes.
         index_limit: entries an index keeps in memory before it writes a file.
         store: makes the store from its file's path.
+        brake: holds bulk back while what is folded from the record is far behind.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Ledger:
         random: Random = secrets.token_bytes,
         index_limit: int | None = None,
         store: Callable[[Path], Store] = SqliteStore,
+        brake: Brake | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.store = store(folder / "ledger.db")
@@ -85,6 +89,7 @@ class Ledger:
             steady_us=clock_us,
             random=random,
             committed=self._committed,
+            brake=brake or Brake(clock_us),
         )
         self._frontier = self._writer.frontier
         self._length = self._frontier.size
@@ -358,14 +363,8 @@ class Ledger:
             self.store.erase(positions)
             documents.note_once(_FORGETTING, list(map(str, positions)), b"")
 
-        self._blocking(
-            Job(
-                _unset,
-                drafts=drafts,
-                change=erase,
-                after=lambda: self._identity.forget_recent(own),
-            )
-        )
+        after = functools.partial(self._identity.forget_recent, own)
+        self._blocking(Job(_unset, drafts=drafts, change=erase, after=after))
         try:
             self._identity.forget(own)
         except OSError as error:

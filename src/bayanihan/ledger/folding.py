@@ -79,6 +79,10 @@ class Folding:
         """How many positions a projection stands behind the ledger."""
         return max(0, self._ledger.length - projection.position)
 
+    def reached(self) -> int | None:
+        """Up to which position every projection holds the record; None once folding ended."""
+        return None if self.failed else min(each.position for each in self.projections)
+
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():

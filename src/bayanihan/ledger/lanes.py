@@ -10,6 +10,7 @@ Source: J. Nagle, On Packet Switches With Infinite Storage, RFC 970 (a queue for
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 
@@ -36,9 +37,15 @@ Work = TypeVar("Work", bound=Waiting)
 
 
 class Lanes(Generic[Work]):
-    """Work in its lanes. Belongs to one thread."""
+    """Work in its lanes. Belongs to one thread.
 
-    def __init__(self) -> None:
+    Args:
+        lets: whether a lane's next piece may be taken now; one that may not keeps its turn,
+            and what is behind it in its lane waits with it.
+    """
+
+    def __init__(self, lets: Callable[[Work], bool] = lambda work: True) -> None:
+        self._lets = lets
         self._lanes: dict[str, deque[Work]] = {}
         self._turns: deque[str] = deque()
 
@@ -56,15 +63,21 @@ class Lanes(Generic[Work]):
     def batch(self, limit: int, limit_bytes: int) -> list[Work]:
         """The next work to do together, one piece of each lane in turn, in order within it.
 
+        Empty when nothing waits, and when nothing that waits may be taken now.
+
         Args:
             limit: rows from which on nothing is added.
             limit_bytes: bytes from which on nothing is added.
         """
         taken: list[Work] = []
+        held: list[str] = []
         rows = size_bytes = 0
         while self._turns and rows < limit and size_bytes < limit_bytes:
             name = self._turns.popleft()
             lane = self._lanes[name]
+            if not self._lets(lane[0]):
+                held.append(name)
+                continue
             work = lane.popleft()
             if lane:
                 self._turns.append(name)
@@ -73,4 +86,5 @@ class Lanes(Generic[Work]):
             taken.append(work)
             rows += work.rows
             size_bytes += work.size_bytes
+        self._turns.extendleft(reversed(held))
         return taken

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from bayanihan.core.merkle import Frontier, peaks_of
 from bayanihan.errors import BayanihanError, Broken, Refused, Unavailable
+from bayanihan.ledger.brake import Brake
 from bayanihan.ledger.clock import Clock, WriterClock
 from bayanihan.ledger.engine import ConnectionLost, Identities, Store, Turn
 from bayanihan.ledger.entry import Draft
@@ -36,6 +37,8 @@ BATCH_LIMIT_BYTES = 32 * 1024 * 1024
 QUEUE_LIMIT_BYTES = 256 * 1024 * 1024
 LANE_LIMIT_BYTES = QUEUE_LIMIT_BYTES // 2
 DRAFT_OVERHEAD_BYTES = 512
+# How long bulk is held before it is asked again whether it may be written.
+_HELD_S = 0.005
 
 Deliver = Callable[[Any, BayanihanError | None], None]
 
@@ -87,6 +90,7 @@ class Writer:
         steady_us: a clock that never jumps, in microseconds.
         random: see `gaps.Random`.
         committed: told what was added after each commit, on the writer's thread.
+        brake: what bulk waits for.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Writer:
         steady_us: Clock,
         random: Random,
         committed: Callable[[Added], None],
+        brake: Brake,
     ) -> None:
         self._store = store
         self._identity = identity
@@ -108,7 +113,8 @@ class Writer:
         self._load()
         self._doubtful = False
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._lanes: Lanes[Job] = Lanes()
+        self._brake = brake
+        self._lanes: Lanes[Job] = Lanes(lambda job: self._ended or brake.lets(job))
         self._queued_bytes: Counter[str] = Counter()
         self._filled = threading.Event()
         self._fault: BayanihanError | None = None
@@ -206,10 +212,16 @@ class Writer:
         """The next batch; waits for one. Empty once all is done and the writer is to stop."""
         if not self._lanes and not self._ended:
             self._line_up(self._queue.get())
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._line_up(self._queue.get_nowait())
-        return self._lanes.batch(BATCH_LIMIT, BATCH_LIMIT_BYTES)
+        while True:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._line_up(self._queue.get_nowait())
+            self._brake.look(self._position)
+            batch = self._lanes.batch(BATCH_LIMIT, BATCH_LIMIT_BYTES)
+            if batch or not self._lanes:
+                return batch
+            with contextlib.suppress(queue.Empty):
+                self._line_up(self._queue.get(timeout=_HELD_S))
 
     def _line_up(self, job: Job | None) -> None:
         if job is None:
