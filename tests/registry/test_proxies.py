@@ -293,6 +293,17 @@ def test_a_proxy_takes_back_what_it_entered_and_nothing_else(served: RunningHub)
         assert answer.status_code in (403, 404, 406), answer.text
 
 
+def test_a_collection_tells_a_proxy_that_it_cannot_write_there(served: RunningHub) -> None:
+    key, place = lent(served).json()["key"], "/taxii2/region/collections/everything/"
+    assert served.ask("GET", place, served.key("TH")).json()["can_write"] is True
+    assert served.ask("GET", place, key).json()["can_write"] is False
+    headers = {"content-type": "application/taxii+json;version=2.1"}
+    answer = served.ask(
+        "POST", f"{place}objects/", key, json={"objects": [indicator()]}, headers=headers
+    )
+    assert answer.status_code == 403
+
+
 def test_a_request_under_way_when_the_consent_ends_enters_nothing(served: RunningHub) -> None:
     """The body of a push is still coming while the member takes its affairs back."""
     hub, key = served, lent(served).json()["key"]

@@ -105,10 +105,13 @@ class State:
 
     def get(self, room: str, key: str) -> Document | None:
         """See `StateContract`."""
-        return self._documents.get(room, key)
+        # PostgreSQL has no text with a zero in it, so nothing is kept under such a key.
+        return None if "\0" in key else self._documents.get(room, key)
 
     def list(
         self, room: str, prefix: str = "", after: str = "", limit: int = 100
     ) -> list[Document]:
         """See `StateContract`."""
-        return self._documents.list(room, prefix, after, limit)
+        if "\0" in prefix:
+            return []
+        return self._documents.list(room, prefix, after.partition("\0")[0], limit)

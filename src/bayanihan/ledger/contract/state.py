@@ -26,6 +26,10 @@ def check_state(make: Make) -> None:
         assert listed == ["a", "a/1", "a/2", "a\U0010ffff"]
         assert [one.key for one in state.list("room", "", "a/1", 2)] == ["a/2", "a\U0010ffff"]
         assert [one.key for one in state.list("room", "", "", 10)][-1] == "ă"
+        # What a caller names may hold a zero, which no engine need keep.
+        assert state.get("room", "a\0b") is None
+        assert state.list("room", "a\0b", "", 10) == []
+        assert [one.key for one in state.list("room", "a", "a\0b", 2)] == ["a/1", "a/2"]
 
 
 def check_state_versions(make: Make) -> None:

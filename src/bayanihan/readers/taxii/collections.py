@@ -81,8 +81,9 @@ class Collection(msgspec.Struct, frozen=True):
         return allowed and bool(names_of(viewer) & self.readers)
 
     def can_write(self, viewer: Viewer) -> bool:
-        """Whether this caller may submit to it."""
-        return "report" in viewer.scopes and bool(names_of(viewer) & self.writers)
+        """Whether this caller may submit to it; who serves a member reports with its drafts."""
+        allowed = "report" in viewer.scopes and not viewer.serves
+        return allowed and bool(names_of(viewer) & self.writers)
 
     def require_read(self, viewer: Viewer) -> None:
         """Let a caller pass who may read. Raises `Refused`."""
