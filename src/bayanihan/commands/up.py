@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import msgspec
@@ -94,10 +95,30 @@ class HubServer(uvicorn.Server):
         self._watching: asyncio.Task[None] | None = None
         self._end_streams = end_streams
         self._more = more
+        self._stops: list[int] = []
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop; a stop that comes before it listens waits until it does.
+
+        A signal mask would not hold it: another thread may be given the signal, and the
+        handler would still run between two steps of this one.
+        """
+        before = {sent: signal.signal(sent, self.handle_exit) for sent in _STOPS}
+        try:
+            super().run(sockets)
+        finally:
+            for sent, handler in before.items():
+                signal.signal(sent, handler)
+        if self._stops:
+            signal.raise_signal(self._stops[0])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take note of a stop."""
+        self._stops.append(sig)
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         if self._tls:
             self.config.ssl = self._tls.context
             self._watching = asyncio.ensure_future(self._tls.watch())
@@ -173,8 +194,6 @@ def _serve(hub: Hub, *, demo: bool) -> int:
     )
     try:
         with exercise:
-            # A stop that comes before the server listens to it waits until it does.
-            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
             server.run()
     except SystemExit as end:
         if end.code and not server.started:
