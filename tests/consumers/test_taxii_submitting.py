@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.consumers.test_taxii_exact import EVERYTHING, ROOT, Client, error_of
-from tests.sim.objects import indicator
+from tests.sim.objects import indicator, statement
 from tests.sim.process import RunningHub
 
 EXERCISES = f"{ROOT}/collections/exercise-everything"
@@ -82,6 +82,17 @@ def test_what_was_withdrawn_is_not_called_there(sg: Client) -> None:
         assert "withdrew" in status["failures"][0]["message"]
         assert step in status["failures"][0]["message"]
         error_of(sg.ask("GET", f"{EVERYTHING}/objects/{sent['id']}/"), 404)
+
+
+def test_what_cannot_be_modified_has_one_content(sg: Client) -> None:
+    sent = statement()
+    assert [sg.post(sent)["failure_count"] for _ in range(2)] == [0, 0]
+    status = sg.post({**sent, "definition": {"statement": "Another word"}})
+    assert (status["success_count"], status["failure_count"]) == (0, 1)
+    assert "another content under this id, at" in status["failures"][0]["message"]
+    assert sg.get(f"{EVERYTHING}/objects/{sent['id']}/")["objects"] == [sent]
+    [version] = sg.get(f"{EVERYTHING}/objects/{sent['id']}/versions/")["versions"]
+    assert version == sent["created"]
 
 
 def test_what_stands_in_another_collection_is_not_called_there(sg: Client) -> None:

@@ -176,15 +176,18 @@ class Admission:
         audience = self._audiences.get(refs)
         if audience is None:
             audience = self._audiences[refs] = self._audience(refs)
-        terms = self._terms
+        terms, checked = self._terms, candidate.checked
+        # What has a `created` and can have no `modified`, a marking definition, has one
+        # version for ever (STIX 2.1, section 7.2).
+        version_us = checked.created_us if checked.version_us is None else checked.version_us
         return Draft(
             "object",
             audience,
             author=terms.author.person,
             origin=terms.author.filed_under,
-            object_id=candidate.checked.id,
+            object_id=checked.id,
             body=candidate.raw,
-            version_us=candidate.checked.version_us,
+            version_us=version_us,
             exercise=terms.exercise,
             collection=terms.collection,
             original=candidate.original,
@@ -271,8 +274,8 @@ def result_of(
             checked.id,
             "refused",
             "conflict",
-            f"{place}.modified",
-            "You have already published another content under this id and `modified`",
+            f"{place}.{'id' if checked.version_us is None else 'modified'}",
+            f"You have already published another content under {_named(checked)}",
         )
     if elsewhere and not withdrawn:
         reason = f"You have published it already, and not to this collection: {_again(checked)}"
@@ -290,6 +293,11 @@ def result_of(
         if checked.warnings
         else (),
     )
+
+
+def _named(checked: stix.Checked) -> str:
+    """What tells an object's contents apart."""
+    return "this id" if checked.version_us is None else "this id and `modified`"
 
 
 def _again(checked: stix.Checked) -> str:
